@@ -1,0 +1,8 @@
+libgnomon_a_SOURCES += \
+	src/base/buf.c src/base/buf.h \
+	src/base/config.c src/base/config.h src/base/config.def \
+	src/base/err.c src/base/err.h src/base/err.def \
+	src/base/log.c src/base/log.h \
+	src/base/mem.c src/base/mem.h \
+	src/base/op.c src/base/op.h \
+	src/base/text.c src/base/text.h

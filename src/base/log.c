@@ -1,0 +1,76 @@
+/* Logs: one JSON object a line on standard error. */
+#include "base/log.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+enum { LINE_MAX_BYTES = 16384 };
+
+/* Set once by main before anything else runs. */
+static const char *process_name = "gnomon";
+static enum log_level lowest_level = LOG_INFO;
+
+static const char *const level_names[] = {
+    [LOG_DEBUG] = "debug",
+    [LOG_INFO] = "info",
+    [LOG_WARN] = "warn",
+    [LOG_ERROR] = "error",
+};
+
+void
+log_open(const char *process, enum log_level lowest)
+{
+	process_name = process;
+	lowest_level = lowest;
+}
+
+void
+log_write(enum log_level level, const char *event,
+    const struct log_field *fields, size_t n)
+{
+	struct timespec now;
+	struct tm utc;
+	char stamp[32];
+	struct buf *line;
+
+	if (level < lowest_level)
+		return;
+	line = buf_new(NULL, LINE_MAX_BYTES);
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
+	buf_fmt(line,
+	    "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"process\":\"%s\","
+	    "\"pid\":%d,\"event\":",
+	    stamp, now.tv_nsec / 1000000, level_names[level], process_name,
+	    (int)getpid());
+	buf_json_text(line, event, strlen(event));
+	for (size_t i = 0; i < n; i++) {
+		size_t before = line->len;
+
+		buf_char(line, ',');
+		buf_json_text(line, fields[i].key, strlen(fields[i].key));
+		buf_char(line, ':');
+		if (fields[i].text)
+			buf_json_text(
+			    line, fields[i].text, strlen(fields[i].text));
+		else
+			buf_int(line, fields[i].number);
+		if (line->full || line->len > LINE_MAX_BYTES - 3) {
+			/* a field that does not fit is left out whole, so the
+			 * line stays JSON */
+			line->len = before;
+			line->full = false;
+		}
+	}
+	buf_text(line, "}\n");
+	/* one write, so that lines of several processes never mix; there is
+	 * nobody to tell when it fails */
+	if (write(STDERR_FILENO, line->data, line->len) < 0)
+		(void)0;
+	mem_drop(&line);
+}
