@@ -6,3 +6,9 @@ libgnomon_a_SOURCES += \
 	src/base/mem.c src/base/mem.h \
 	src/base/op.c src/base/op.h \
 	src/base/text.c src/base/text.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_base
+tests_unit_test_base_SOURCES = tests/unit/test_base.c tests/unit/unit.h
+tests_unit_test_base_LDADD = $(UNIT_LIBS)
+endif

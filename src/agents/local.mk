@@ -1,0 +1,1 @@
+# src/agents: sources and unit tests of this room.

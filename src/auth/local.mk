@@ -1,0 +1,1 @@
+# src/auth: sources and unit tests of this room.

@@ -1,0 +1,1 @@
+# src/jobs: sources and unit tests of this room.

@@ -1,0 +1,1 @@
+# src/schema: sources and unit tests of this room.

@@ -1,0 +1,1 @@
+# src/text: sources and unit tests of this room.

@@ -1,0 +1,1 @@
+# src/view: sources and unit tests of this room.
