@@ -1,0 +1,167 @@
+-- The queue, and when agents are due. Time zones are arithmetic for SQL alone.
+
+CREATE TABLE jobs (
+  workspace_id uuid NOT NULL REFERENCES workspaces,
+  id           uuid NOT NULL DEFAULT gnomon.uuid7(),
+  queue        text COLLATE "C" NOT NULL CHECK (queue IN ('automation', 'notifications', 'cleanup', 'ai-low')),
+  kind         text COLLATE "C" NOT NULL,             -- 'agent:sprint_risk:run'
+  payload      jsonb NOT NULL DEFAULT '{}',
+  once         text COLLATE "C",                      -- a second job with the same word is not made
+  state        text COLLATE "C" NOT NULL DEFAULT 'queued'
+               CHECK (state IN ('queued', 'running', 'succeeded', 'dead')),
+  run_at       timestamptz NOT NULL DEFAULT gnomon.now(),
+  attempts     integer NOT NULL DEFAULT 0,
+  max_attempts integer NOT NULL DEFAULT 3,
+  fence        bigint NOT NULL DEFAULT 0,             -- grows with every claim
+  lease_until  timestamptz,
+  worker       text,
+  error        text,
+  created_at   timestamptz NOT NULL DEFAULT gnomon.now(),
+  finished_at  timestamptz,
+  PRIMARY KEY (workspace_id, id),
+  UNIQUE (workspace_id, once)
+);
+CREATE INDEX jobs_due ON jobs (run_at) WHERE state IN ('queued', 'running');
+SELECT gnomon.wall('jobs');
+GRANT SELECT, INSERT ON jobs TO gnomon_web, gnomon_worker;
+
+-- Takes the next job that is due, or one whose worker let its lease run out.
+-- Every claim raises the fence, so what an earlier worker still writes is
+-- refused by enter_job. A job that was claimed max_attempts times and never
+-- ended is dead.
+CREATE FUNCTION gnomon.claim_job(kinds text[], as_worker text, lease interval)
+RETURNS TABLE (workspace_id uuid, id uuid, kind text, payload jsonb, fence bigint, attempts integer)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  UPDATE public.jobs j SET state = 'dead', error = coalesce(j.error, 'the worker was lost'), finished_at = now()
+   WHERE j.state = 'running' AND j.lease_until < now() AND j.attempts >= j.max_attempts;
+  UPDATE public.jobs j
+     SET state = 'running', fence = j.fence + 1, attempts = j.attempts + 1, worker = as_worker,
+         lease_until = clock_timestamp() + lease
+   WHERE (j.workspace_id, j.id) = (
+     SELECT d.workspace_id, d.id FROM public.jobs d
+      WHERE d.state IN ('queued', 'running') AND d.run_at <= now()
+        AND (d.state = 'queued' OR d.lease_until < now())
+        AND (kinds IS NULL OR d.kind = ANY (kinds))
+      ORDER BY d.run_at
+        FOR UPDATE SKIP LOCKED LIMIT 1)
+  RETURNING j.workspace_id, j.id, j.kind, j.payload, j.fence, j.attempts
+$$;
+
+-- Opens the tenant of a job for the rest of the transaction. The row stays
+-- locked until it ends, so nobody can claim the job between check and commit.
+CREATE FUNCTION gnomon.enter_job(job uuid, with_fence bigint) RETURNS TABLE (workspace_id uuid, timezone text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE ws uuid; zone text; ignored text;
+BEGIN
+  SELECT j.workspace_id, w.timezone INTO ws, zone
+    FROM public.jobs j JOIN public.workspaces w ON w.id = j.workspace_id
+   WHERE j.id = job AND j.fence = with_fence AND j.state = 'running' AND j.lease_until > clock_timestamp()
+     FOR UPDATE OF j;
+  IF NOT FOUND THEN PERFORM gnomon.refuse('lease_lost'); END IF;
+  ignored := set_config('gnomon.workspace', ws::text, true);
+  ignored := set_config('gnomon.project', '', true);
+  ignored := set_config('gnomon.actor', '', true);
+  RETURN QUERY SELECT ws, zone;
+END $$;
+CREATE INDEX jobs_id ON jobs (id);
+
+-- Keeps a long job.
+CREATE FUNCTION gnomon.extend_job(job uuid, with_fence bigint, lease interval) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  WITH kept AS (UPDATE public.jobs SET lease_until = clock_timestamp() + lease
+                 WHERE id = job AND fence = with_fence AND state = 'running' RETURNING 1)
+  SELECT EXISTS (SELECT FROM kept)
+$$;
+
+-- Ends a claim: success, or a failure that is tried again after 30 s · 4^n
+-- with up to a quarter of jitter, and dead after the last attempt.
+CREATE FUNCTION gnomon.finish_job(job uuid, with_fence bigint, failure text) RETURNS text
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  UPDATE public.jobs
+     SET state = CASE WHEN failure IS NULL THEN 'succeeded' WHEN attempts >= max_attempts THEN 'dead' ELSE 'queued' END,
+         finished_at = CASE WHEN failure IS NULL OR attempts >= max_attempts THEN now() END,
+         run_at = CASE WHEN failure IS NULL THEN run_at
+                  ELSE now() + interval '30 s' * power(4, attempts - 1) * (1 + random() / 4) END,
+         error = left(failure, 2000), lease_until = NULL
+   WHERE id = job AND fence = with_fence AND state = 'running'
+  RETURNING state
+$$;
+
+-- One field of a cron expression (POSIX crontab: *, lists, ranges, steps) as
+-- the values it stands for; a field that is none of these is refused.
+CREATE FUNCTION gnomon.cron_field(field text, low integer, high integer) RETURNS integer[]
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE item text; m text[]; a integer; b integer; step integer; result integer[] := '{}';
+BEGIN
+  FOREACH item IN ARRAY string_to_array(field, ',') LOOP
+    m := regexp_match(item, '^(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?$');
+    IF m IS NULL THEN PERFORM gnomon.refuse('validation_failed', 'cron field ' || field); END IF;
+    a := coalesce(m[1]::integer, low);
+    b := coalesce(m[2]::integer, CASE WHEN m[1] IS NULL OR m[3] IS NOT NULL THEN high ELSE a END);
+    step := coalesce(m[3]::integer, 1);
+    IF a < low OR b > high OR a > b OR step < 1 THEN
+      PERFORM gnomon.refuse('validation_failed', 'cron field ' || field);
+    END IF;
+    result := result || ARRAY(SELECT generate_series(a, b, step));
+  END LOOP;
+  RETURN result;
+END $$;
+
+-- The times an expression fires in a zone, from one instant to another
+-- (both included), at most 400 days apart. When both day fields are restricted
+-- either may match, as crontab(5) says. A local time that a clock change skips
+-- fires when the clock has jumped; one that happens twice fires once.
+CREATE FUNCTION gnomon.cron_times(expression text, zone text, since timestamptz, until timestamptz)
+RETURNS TABLE (fires_at timestamptz, bucket text)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE f text[] := regexp_split_to_array(btrim(expression), '\s+');
+        minutes integer[]; hours integer[]; days integer[]; months integer[]; weekdays integer[];
+BEGIN
+  IF cardinality(f) <> 5 THEN PERFORM gnomon.refuse('validation_failed', 'a cron expression has five fields'); END IF;
+  minutes := gnomon.cron_field(f[1], 0, 59);
+  hours := gnomon.cron_field(f[2], 0, 23);
+  days := gnomon.cron_field(f[3], 1, 31);
+  months := gnomon.cron_field(f[4], 1, 12);
+  weekdays := gnomon.cron_field(f[5], 0, 7);
+  IF 7 = ANY (weekdays) THEN weekdays := weekdays || 0; END IF;
+  RETURN QUERY
+    SELECT t.local AT TIME ZONE zone, to_char(t.local, 'YYYY-MM-DD"T"HH24:MI')
+      FROM (SELECT DISTINCT d.day + make_interval(hours => h, mins => m) AS local
+              FROM generate_series(date_trunc('day', greatest(since, until - interval '400 days') AT TIME ZONE zone) - interval '1 day',
+                                   date_trunc('day', until AT TIME ZONE zone), interval '1 day') AS d (day),
+                   unnest(hours) h, unnest(minutes) m
+             WHERE extract(month FROM d.day)::integer = ANY (months)
+               AND CASE WHEN f[3] = '*' OR f[5] = '*'
+                   THEN extract(day FROM d.day)::integer = ANY (days) AND extract(dow FROM d.day)::integer = ANY (weekdays)
+                   ELSE extract(day FROM d.day)::integer = ANY (days) OR extract(dow FROM d.day)::integer = ANY (weekdays) END) t
+     WHERE t.local AT TIME ZONE zone BETWEEN since AND until
+     ORDER BY 1;
+END $$;
+
+-- Queues every agent whose latest scheduled time has passed and which has not
+-- been queued for it; of several missed times only the latest. Safe to call as
+-- often as one likes, by as many as like. NULL means every agent.
+CREATE FUNCTION gnomon.enqueue_due_agents(only_agent text) RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  WITH due AS (
+    SELECT c.workspace_id, c.agent_key, t.fires_at, t.bucket
+      FROM public.agent_configs c
+      JOIN public.workspaces w ON w.id = c.workspace_id
+     CROSS JOIN LATERAL (SELECT fires_at, bucket
+                           FROM gnomon.cron_times(c.schedule_cron, w.timezone, gnomon.now() - interval '8 days', gnomon.now())
+                          ORDER BY fires_at DESC LIMIT 1) t
+     WHERE c.enabled AND (only_agent IS NULL OR c.agent_key = only_agent) AND t.fires_at >= c.created_at
+  ), queued AS (
+    INSERT INTO public.jobs (workspace_id, queue, kind, payload, once)
+    SELECT workspace_id, 'automation', 'agent:' || agent_key || ':run',
+           jsonb_build_object('period', bucket, 'trigger', 'schedule'),
+           'agent:' || agent_key || ':' || bucket
+      FROM due
+    ON CONFLICT (workspace_id, once) DO NOTHING
+    RETURNING 1)
+  SELECT count(*)::integer FROM queued
+$$;
+
+GRANT EXECUTE ON FUNCTION gnomon.claim_job, gnomon.enter_job, gnomon.extend_job, gnomon.finish_job,
+  gnomon.enqueue_due_agents TO gnomon_worker;
+GRANT EXECUTE ON FUNCTION gnomon.cron_field, gnomon.cron_times TO gnomon_worker, gnomon_web;
