@@ -5,7 +5,10 @@
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 CREATE SCHEMA gnomon;
 GRANT USAGE ON SCHEMA public, gnomon TO gnomon_web, gnomon_stream, gnomon_worker;
-ALTER DEFAULT PRIVILEGES IN SCHEMA gnomon REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+-- Without IN SCHEMA: a schema's default privileges can only add to the global
+-- ones, and EXECUTE for PUBLIC is a global one (PostgreSQL manual, ALTER DEFAULT
+-- PRIVILEGES). With it every role could call every definer function.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 -- What gnomon.enter_… sets for the length of a transaction. After a commit a
 -- local setting reads '', hence the nullif. LANGUAGE sql STABLE and never

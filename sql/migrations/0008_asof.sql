@@ -17,15 +17,26 @@ CREATE FUNCTION gnomon.fields_then(entity uuid, at timestamptz) RETURNS jsonb LA
 $$;
 GRANT EXECUTE ON FUNCTION gnomon.fields_then TO gnomon_web, gnomon_worker;
 
+-- The overlay is computed once per row (LATERAL; `(f()).*` would call f for
+-- every column). What never changes comes from the table itself, so that a
+-- condition on it reaches the table before the overlay is paid for. `born` is
+-- when the row came to be; a column that can change is read as it was then,
+-- and is NULL before the row was made.
 CREATE FUNCTION gnomon.make_asof(watched regclass, born text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE name text := (SELECT relname FROM pg_class WHERE oid = watched);
+        fixed constant text[] := '{workspace_id,id,project_id,created_at}';
+        columns text := (SELECT string_agg(format('%s.%I', CASE WHEN attname = ANY (fixed) THEN 't' ELSE 'r' END, attname), ', ' ORDER BY attnum)
+                           FROM pg_attribute WHERE attrelid = watched AND attnum > 0 AND NOT attisdropped);
 BEGIN
   EXECUTE format($v$
     CREATE VIEW asof.%1$I WITH (security_invoker = true) AS
     SELECT t.* FROM public.%1$I t WHERE gnomon.as_of() IS NULL
     UNION ALL
-    SELECT (jsonb_populate_record(t, gnomon.fields_then(t.id, gnomon.as_of()))).*
-      FROM public.%1$I t WHERE gnomon.as_of() IS NOT NULL AND t.%2$I <= gnomon.as_of() $v$, name, born);
+    SELECT %2$s
+      FROM public.%1$I t
+     CROSS JOIN LATERAL jsonb_populate_record(t, gnomon.fields_then(t.id, gnomon.as_of())) r
+     WHERE gnomon.as_of() IS NOT NULL AND %3$s.%4$I <= gnomon.as_of() $v$,
+    name, columns, CASE WHEN born = ANY (fixed) THEN 't' ELSE 'r' END, born);
   EXECUTE format('GRANT SELECT ON asof.%I TO gnomon_web, gnomon_worker', name);
 END $$;
 SELECT gnomon.make_asof('projects', 'created_at');
