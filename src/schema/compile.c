@@ -8,6 +8,7 @@
  */
 #include "schema/schema_priv.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 struct compiler {
@@ -736,7 +737,9 @@ shape_wanted(enum takes takes, struct json_object *value)
 		return type == SCHEMA_BOOLEAN ? NULL
 					      : "This must be true or false.";
 	case TAKES_NUMBER:
-		return type & NUMBERS ? NULL : "This must be a number.";
+		return type & NUMBERS && isfinite(json_object_get_double(value))
+		    ? NULL
+		    : "This must be a number that can be kept.";
 	case TAKES_COUNT:
 		return is_count(value)
 		    ? NULL

@@ -35,8 +35,7 @@ src/schema/metaschema.inc: $(schema_meta) src/schema/local.mk
 		sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' "$(srcdir)/$$f"; \
 		echo '},'; \
 	done > $@.tmp && mv $@.tmp $@
-src/schema/libgnomon_a-set.$(OBJEXT) src/schema/set.$(OBJEXT): \
-	src/schema/metaschema.inc
+src/schema/set.$(OBJEXT): src/schema/metaschema.inc
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_schema

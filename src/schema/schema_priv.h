@@ -80,7 +80,7 @@ enum takes {
 	TAKES_COUNT, /* a whole number, 0 or more */
 	TAKES_ARRAY,
 	TAKES_OBJECT,
-	TAKES_NAMES, /* an array of strings, no two the same */
+	TAKES_NAMES, /* an array of strings */
 	TAKES_NAMES_MAP,
 	TAKES_SCHEMA,
 	TAKES_SCHEMAS, /* an array of them, not empty */

@@ -51,13 +51,15 @@ plain(struct json_object *value)
 const char *
 schema__say_choices(void *owner, struct json_object *choices)
 {
-	struct buf *b = buf_new(owner, SENTENCE_MAX);
 	size_t n = json_object_array_length(choices);
+	struct buf *b;
 
-	if (n == 1) {
+	if (n == 0)
+		return "Nothing fits here. Remove this.";
+	if (n == 1)
 		return schema__say_value(
 		    owner, json_object_array_get_idx(choices, 0));
-	}
+	b = buf_new(owner, SENTENCE_MAX);
 	buf_text(b, "Choose one of: ");
 	for (size_t i = 0; i < n; i++) {
 		const char *word = plain(json_object_array_get_idx(choices, i));

@@ -82,6 +82,7 @@ every_error_says_where_and_what_to_do(void **state)
 	    {"{'enum':['backlog','ready','done']}", "'x'", "",
 		"Choose one of: backlog, ready, done."},
 	    {"{'enum':[1,null]}", "2", "", "Choose one of: 1, null."},
+	    {"{'enum':[]}", "2", "", "Nothing fits here. Remove this."},
 	    {"{'const':'v1'}", "'v2'", "", "This must be v1."},
 	    {"{'required':['a','b/c']}", "{'a':1}", "/b~1c",
 		"This field is missing."},
@@ -347,6 +348,8 @@ a_broken_schema_is_told_by_its_place(void **state)
 		"more."},
 	    {"{'allOf':[true,{'multipleOf':0}]}",
 		"#/allOf/1/multipleOf: This must be more than 0."},
+	    {"{'multipleOf':1e999}",
+		"#/multipleOf: This must be a number that can be kept."},
 	    {"{'type':['string','text']}",
 		"#/type: This must be array, boolean, integer, null, number, "
 		"object or string, or a list of these."},
