@@ -66,9 +66,10 @@ house() {
 }
 
 busy() { # port: somebody listens on it
-	awk -v port="$(printf ':%04X' "$1")" \
-		'$4 == "0A" && substr($2, length($2) - 4) == port { found = 1 }
-		END { exit !found }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+		awk -v port="$(printf ':%04X' "$1")" \
+			'$4 == "0A" && substr($2, length($2) - 4) == port { found = 1 }
+			END { exit !found }'
 }
 
 free_port() { # the first one free from here
