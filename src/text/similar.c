@@ -26,10 +26,11 @@
  * verbs of the first line say no more than that there is something to do.
  */
 static const char *const synonyms[] = {
-    "create add build develop implement introduce make new provide write",
+    ("create add build develop generate implement introduce make new "
+     "provide write"),
     "admin administrator",
     "application app",
-    "cannot unable",
+    "cannot broken break fail unable",
     "change alter edit modify",
     "clean cleanup",
     "config configuration configure",
@@ -40,6 +41,7 @@ static const char *const synonyms[] = {
     "document documentation docs",
     "email mail",
     "error bug defect failure",
+    "export download",
     "fast quick quickly",
     "fix correct repair resolve",
     "image picture",
@@ -55,12 +57,13 @@ static const char *const synonyms[] = {
     "slow slowly sluggish",
     "specification spec",
     "update bump upgrade",
-    "user people person",
+    "user customer people person",
 };
 
 /* What a title may say or leave out without becoming another story. */
-static const char optional[] = "create support need ability able allow want "
-			       "must please story task issue";
+static const char optional[] =
+    "create support fix send display use enable need ability able allow want "
+    "must please story task issue";
 
 struct term {
 	uint32_t name; /* its place in corpus.names */
@@ -467,6 +470,22 @@ is_slip(const struct corpus *c, uint32_t a, uint32_t b)
 	    shorter >= 5 && p[0] == q[0] && distance(p, q, max) <= max;
 }
 
+/* translat(e) and translation, notifi (notify) and notification */
+static bool
+is_noun_of(const struct corpus *c, uint32_t noun, uint32_t verb)
+{
+	static const char *const endings[] = {"ion", "ation", "cation"};
+	const char *n = name_of(c, noun), *v = name_of(c, verb);
+	size_t len = strlen(v);
+
+	if (len < 4 || strncmp(n, v, len) != 0)
+		return false;
+	for (size_t i = 0; i < nitems(endings); i++)
+		if (strcmp(n + len, endings[i]) == 0)
+			return true;
+	return false;
+}
+
 /* loadgenerator is load generator */
 static bool
 is_joined(const struct corpus *c, uint32_t whole, const struct title_word *x,
@@ -495,7 +514,7 @@ leave(struct rest *r, size_t i)
 }
 
 static double
-match_slips(const struct corpus *c, struct rest *r, const struct story *other,
+match_akin(const struct corpus *c, struct rest *r, const struct story *other,
     struct rest *other_rest)
 {
 	double dot = 0;
@@ -504,7 +523,9 @@ match_slips(const struct corpus *c, struct rest *r, const struct story *other,
 		uint32_t term = r->words[i].term, to = NO_TERM;
 
 		for (uint32_t j = 0; j < other->title_n; j++)
-			if (is_slip(c, term, other->title[j].term))
+			if (is_slip(c, term, other->title[j].term) ||
+			    is_noun_of(c, term, other->title[j].term) ||
+			    is_noun_of(c, other->title[j].term, term))
 				to = other->title[j].term;
 		if (to == NO_TERM)
 			continue;
@@ -600,9 +621,9 @@ compare_titles(const struct corpus *c, const struct story *a,
 		j += y <= x;
 	}
 	*out_shared = shared;
-	if (dot == 0)
-		return 0;
-	dot += match_slips(c, ra, b, rb) + match_slips(c, rb, a, ra);
+	if (dot <= 0 || dot < 0.3 * sqrt(ra->mass * rb->mass))
+		return 0; /* no spelling brings these together */
+	dot += match_akin(c, ra, b, rb) + match_akin(c, rb, a, ra);
 	dot += match_joined(c, ra, rb) + match_joined(c, rb, ra);
 	if (rb->n == 0)
 		forgive_optional(c, ra);
@@ -664,20 +685,38 @@ compare_bodies(const struct story *a, const struct story *b,
 	return aa > 1e-6 && bb > 1e-6 ? fmin(1, dot / sqrt(aa * bb)) : 0;
 }
 
+static bool
+says(const struct story *s, uint32_t term)
+{
+	const struct body_word *w = in_body(s, term);
+
+	return w && w->times >= 1;
+}
+
 /* Does a story's body repeat what sets its title apart, while the other's does
  * not? Then that is what the story is about. */
 static bool
 insists(
     const struct rest *r, const struct story *own, const struct story *other)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		const struct body_word *x = in_body(own, r->words[i].term);
-		const struct body_word *y = in_body(other, r->words[i].term);
-
-		if (x && x->times >= 1 && !(y && y->times >= 1))
+	for (size_t i = 0; i < r->n; i++)
+		if (says(own, r->words[i].term) &&
+		    !says(other, r->words[i].term))
 			return true;
-	}
 	return false;
+}
+
+/* Are these words of a title in neither body? Then they are a manner of
+ * speaking rather than the subject. */
+static bool
+are_unsaid(
+    const struct rest *r, const struct story *own, const struct story *other)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (says(own, r->words[i].term) ||
+		    says(other, r->words[i].term))
+			return false;
+	return true;
 }
 
 /* Words that one story in four has are said or left out without a thought. */
@@ -706,7 +745,8 @@ has_digits(const struct corpus *c, const struct rest *r)
  * Could two stories whose titles differ still be one? The figures come from
  * reading real backlogs: where titles differ the stories mostly are a series
  * ("Port Rabbit as a source", "Port Rabbit as a sink"), and a series shows in
- * its bodies, which are copies of each other but for that word.
+ * its bodies: they speak of that word, or are copies of each other but for it.
+ * A story told twice is told in other words throughout.
  */
 static bool
 may_differ(const struct corpus *c, const struct story *a, const struct story *b,
@@ -722,13 +762,10 @@ may_differ(const struct corpus *c, const struct story *a, const struct story *b,
 		return light && !rivals && pair->title >= 0.93;
 	if (pair->body > 0.95 || insists(ra, a, b) || insists(rb, b, a))
 		return false;
-	if (rivals)
-		return ra->n == 1 && rb->n == 1 && common >= 8 &&
-		    pair->title >= 0.80 && pair->body >= 0.70 &&
-		    pair->body <= 0.85;
-	if (light && pair->title >= 0.93)
+	if (light && !rivals && pair->title >= 0.93)
 		return true;
-	return pair->title >= 0.90 && pair->body >= 0.60 && common >= 8;
+	return ra->n <= 2 && rb->n <= 2 && common >= 6 && pair->body >= 0.70 &&
+	    are_unsaid(ra, a, b) && are_unsaid(rb, b, a);
 }
 
 /*
@@ -746,7 +783,7 @@ judge(const struct corpus *c, struct similar_pair *pair)
 
 	pair->body = -1;
 	pair->title = compare_titles(c, a, b, &ra, &rb, &shared);
-	if (pair->title < 0.80 ||
+	if (pair->title < 0.60 ||
 	    (a->source != NO_TERM && b->source != NO_TERM &&
 		a->source != b->source))
 		return 0;

@@ -15,21 +15,23 @@
  * How it is judged. A pair scores only on evidence that a reader would accept
  * (judge() and may_differ() in similar.c have the figures):
  *   - the titles say the same, in any order, but for typing errors, words run
- *     together, synonyms (a short list in similar.c) and "add", "support";
+ *     together, synonyms (a short list in similar.c), translate/translation,
+ *     and what "add" or "support" adds;
  *   - numbers and versions in them are the same ones, and so is what comes
  *     "from" where;
- *   - where one title says more, or one word else, the bodies agree in other
- *     words of their own, and do not insist on that word. A series of parallel
- *     work ("Create twitter source", "Create mail source") has bodies that are
- *     copies of each other but for that word, and is never a pair;
+ *   - where one title says more, or something else, it is a word or two that
+ *     neither body repeats, and the bodies agree without being copies. So a
+ *     series of parallel work ("Create twitter source", "Create mail source")
+ *     is no pair: its bodies speak of that word, or differ in nothing else;
  *   - the rarer the words that the titles share, the less the bodies matter.
  *     Bodies that say hardly anything aloud are not compared.
  * It would rather miss a pair than show one that is not.
  *
  * Costs. Time O(n x (SIMILAR_WORDS + SIMILAR_WALK)), never n x n; memory about
  * 400 bytes a document, 30 bytes for each different word in it, 60 for each
- * different word of all, 80 a pair. 3,526 stories of 560 letters: 0.2 s and
- * 9 MB; sixteen times as many: 3.7 s and 95 MB. The answer depends on the
+ * different word of all, 80 a pair. 3,526 stories of 560 letters: 0.15 s and
+ * 9 MB; four times as many 0.8 s, sixteen times 3.8 s and 95 MB (a story's walk
+ * grows with the backlog until it meets its bound). The answer depends on the
  * documents and their order, and on nothing else.
  */
 #ifndef GNOMON_TEXT_SIMILAR_H
