@@ -180,3 +180,28 @@ $$;
 
 GRANT EXECUTE ON FUNCTION gnomon.enter, gnomon.my_workspaces, gnomon.my_projects, gnomon.me, gnomon.register,
   gnomon.password_of, gnomon.open_session, gnomon.close_session TO gnomon_web;
+GRANT SELECT ON migration_versions TO gnomon_web, gnomon_worker;
+
+-- Jobs that wait for longer than ten minutes; for gnomonctl doctor.
+CREATE FUNCTION gnomon.late_jobs() RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT count(*) FROM public.jobs WHERE state = 'queued' AND run_at < now() - interval '10 minutes'
+$$;
+
+-- A short session for a command of gnomonctl, as a member of a workspace: the
+-- one named by address, or its first owner. Only the database's superuser and
+-- gnomon_owner may call it, so a web process cannot become somebody.
+CREATE FUNCTION gnomon.operator_session(workspace_slug text, address text) RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE who uuid;
+BEGIN
+  SELECT m.user_id INTO who
+    FROM public.workspaces w
+    JOIN public.workspace_members m ON m.workspace_id = w.id
+    JOIN public.users u ON u.id = m.user_id
+   WHERE w.slug = workspace_slug AND CASE WHEN address = '' THEN m.role = 'owner' ELSE lower(u.email) = lower(address) END
+   ORDER BY m.joined_at, m.user_id LIMIT 1;
+  IF who IS NULL THEN PERFORM gnomon.refuse('not_found', 'no such workspace or member'); END IF;
+  RETURN gnomon.open_session(who, 'api', NULL, 'gnomonctl', interval '1 hour');
+END $$;
+GRANT EXECUTE ON FUNCTION gnomon.late_jobs TO gnomon_web;

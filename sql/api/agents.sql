@@ -1,0 +1,87 @@
+-- GET /api/v1/workspaces/{ws}/agents/runs                      list_agent_runs
+-- What the agents did, newest first.
+-- role:   viewer
+-- query:  agentKey text(1..64), status run_status[]
+-- order:  newest = r.id uuid desc
+-- reply:  200 page of AgentRun
+SELECT r.id, r.number, r.agent_key AS "agentKey", r.status, r.trigger_type AS "triggerType",
+       u.id AS "triggeredBy.id", u.name AS "triggeredBy.name", r.summary, r.stats, r.error,
+       r.started_at AS "startedAt", r.completed_at AS "completedAt",
+       (extract(epoch FROM r.completed_at - r.started_at) * 1000)::int8 AS "durationMs",
+       (SELECT count(*) FROM insight_sightings g WHERE g.workspace_id = gnomon.workspace() AND g.agent_run_id = r.id) AS "insightCount",
+       r.created_at AS "createdAt"
+  FROM agent_runs r LEFT JOIN users u ON u.id = r.triggered_by
+ WHERE r.workspace_id = gnomon.workspace()
+   {agentKey: AND r.agent_key = :agentKey} {status: AND r.status = ANY(:status)}
+ {page}
+
+-- GET /api/v1/workspaces/{ws}/agents/runs/{run}                  get_agent_run
+-- A run with its facts and what it found.
+-- role:   viewer
+-- path:   {run} key(R)
+-- reply:  200 AgentRunDetail
+SELECT r.id, r.number, r.agent_key AS "agentKey", r.status, r.trigger_type AS "triggerType",
+       u.id AS "triggeredBy.id", u.name AS "triggeredBy.name", r.summary, r.stats, r.error,
+       r.started_at AS "startedAt", r.completed_at AS "completedAt",
+       (extract(epoch FROM r.completed_at - r.started_at) * 1000)::int8 AS "durationMs",
+       (SELECT count(*) FROM insight_sightings g WHERE g.workspace_id = gnomon.workspace() AND g.agent_run_id = r.id) AS "insightCount",
+       r.created_at AS "createdAt", k.facts, k.thresholds, k.as_of AS "asOf"
+  FROM agent_runs r
+  LEFT JOIN users u ON u.id = r.triggered_by
+  LEFT JOIN agent_packets k ON k.workspace_id = r.workspace_id AND k.agent_run_id = r.id
+ WHERE r.workspace_id = gnomon.workspace() AND {run: r.id = :run | r.number = :run_number}
+-- part: insights list
+SELECT i.id, i.number, i.severity, i.title, i.body, i.state, i.confidence, g.outcome, g.origin,
+       i.recommendations, i.evidence, i.version
+  FROM agent_runs r
+  JOIN insight_sightings g ON g.workspace_id = r.workspace_id AND g.agent_run_id = r.id
+  JOIN agent_insights i ON i.workspace_id = g.workspace_id AND i.id = g.insight_id
+ WHERE r.workspace_id = gnomon.workspace() AND {run: r.id = :run | r.number = :run_number}
+ ORDER BY gnomon.severity_rank(i.severity) DESC, i.number
+
+-- POST /api/v1/workspaces/{ws}/agents/{agent}/run                    run_agent
+-- Queues a run of an agent now. The worker takes it up within seconds.
+-- role:   admin
+-- path:   {agent} text(1..64)
+-- reply:  202 QueuedJob
+INSERT INTO jobs (workspace_id, queue, kind, payload)
+SELECT c.workspace_id, 'automation', 'agent:' || c.agent_key || ':run',
+       jsonb_build_object('trigger', 'manual', 'triggeredBy', gnomon.actor())
+  FROM agent_configs c
+ WHERE c.workspace_id = gnomon.workspace() AND c.agent_key = :agent
+RETURNING id AS "jobId", kind, state, created_at AS "createdAt"
+
+-- GET /api/v1/workspaces/{ws}/agents/configs                list_agent_configs
+-- The agents of the workspace, their schedules and when they run next.
+-- role:   viewer
+-- reply:  200 list of AgentConfig
+SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleCron", c.thresholds, c.delivery,
+       (SELECT min(t.fires_at) FROM gnomon.cron_times(c.schedule_cron, w.timezone, gnomon.now(), gnomon.now() + interval '32 days') t)
+         AS "nextRunAt"
+  FROM agent_configs c JOIN workspaces w ON w.id = c.workspace_id
+ WHERE c.workspace_id = gnomon.workspace()
+ ORDER BY c.agent_key
+
+-- GET /api/v1/workspaces/{ws}/ai/usage                            get_ai_usage
+-- What AI used this month, by feature, and what the policy allows.
+-- role:   viewer
+-- query:  from date, to date
+-- reply:  200 Usage
+-- part: policy one
+SELECT p.enabled, p.monthly_token_budget AS "monthlyTokenBudget", p.monthly_run_budget AS "monthlyRunBudget"
+  FROM ai_workspace_policies p WHERE p.workspace_id = gnomon.workspace()
+-- part: totals one
+SELECT coalesce(sum(d.run_count), 0)::int8 AS runs, coalesce(sum(d.input_tokens), 0)::int8 AS "inputTokens",
+       coalesce(sum(d.output_tokens), 0)::int8 AS "outputTokens", coalesce(sum(d.cost_micros), 0)::int8 AS "costMicros"
+  FROM ai_usage_daily d JOIN workspaces w ON w.id = d.workspace_id
+ WHERE d.workspace_id = gnomon.workspace()
+   AND d.day >= coalesce({from: :from,} date_trunc('month', gnomon.now() AT TIME ZONE w.timezone)::date)
+   {to: AND d.day <= :to}
+-- part: features list
+SELECT d.feature, sum(d.run_count)::int8 AS runs, sum(d.input_tokens)::int8 AS "inputTokens",
+       sum(d.output_tokens)::int8 AS "outputTokens", sum(d.cost_micros)::int8 AS "costMicros"
+  FROM ai_usage_daily d JOIN workspaces w ON w.id = d.workspace_id
+ WHERE d.workspace_id = gnomon.workspace()
+   AND d.day >= coalesce({from: :from,} date_trunc('month', gnomon.now() AT TIME ZONE w.timezone)::date)
+   {to: AND d.day <= :to}
+ GROUP BY d.feature ORDER BY d.feature

@@ -1,0 +1,32 @@
+-- The queue, as the worker sees it (0006_jobs.sql).
+
+-- name: enqueue_due_agents
+-- Queues every agent whose scheduled time has passed; NULL: all agents.
+-- args: agent text
+SELECT gnomon.enqueue_due_agents(:agent) AS queued
+
+-- name: claim_job
+-- Takes the next due job of these kinds (NULL: any) for the length of a lease.
+-- args: kinds text[], worker text, lease interval
+SELECT workspace_id, id, kind, payload, fence, attempts FROM gnomon.claim_job(:kinds, :worker, :lease)
+
+-- name: enter_job
+-- Opens the tenant of a claimed job for this transaction; refused (lease_lost)
+-- when another worker took it over.
+-- args: job uuid, fence int
+SELECT workspace_id, timezone FROM gnomon.enter_job(:job, :fence)
+
+-- name: extend_job
+-- Keeps a long job.
+-- args: job uuid, fence int, lease interval
+SELECT gnomon.extend_job(:job, :fence, :lease) AS kept
+
+-- name: finish_job
+-- Ends a claim: NULL is success; a failure is tried again later, or dead.
+-- args: job uuid, fence int, failure text
+SELECT gnomon.finish_job(:job, :fence, :failure) AS state
+
+-- name: cover_events
+-- Keeps monthly partitions of the event log ahead of time.
+-- args:
+SELECT gnomon.cover('events', now(), now() + interval '3 months')

@@ -1,0 +1,90 @@
+/* gnomonctl: the tool of those who run Gnomon. */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "ctl/ctl.h"
+
+static const struct ctl_command commands[] = {
+    {.name = "migrate",
+	.usage = "",
+	.summary = "make the roles and bring the database to this version",
+	.help =
+	    "Connects as DATABASE_URL says; the user must be a superuser, or\n"
+	    "may make roles and owns the database. Safe to run again.\n",
+	.run = ctl_migrate},
+    {.name = "doctor",
+	.usage = "",
+	.summary = "check settings, database, roles and folders",
+	.run = ctl_doctor},
+    {.name = "config",
+	.usage = "",
+	.summary = "print every setting, its value and where it came from",
+	.run = ctl_config},
+    {.name = "routes",
+	.usage = "[--pool slow]",
+	.summary = "print every address, who may use it, and its source",
+	.run = ctl_routes},
+    {.name = "user",
+	.usage = "add EMAIL --name NAME [--password-file FILE]",
+	.summary = "make an account with a workspace of its own",
+	.help = "The password is read from FILE, or from standard input.\n",
+	.run = ctl_user},
+    {.name = "demo",
+	.usage = "[--password-file FILE] [--today DATE]",
+	.summary = "load the demo workspaces",
+	.help = "Loads six months of a believable history into the workspaces\n"
+		"acme and northwind. Changes nothing when they are there.\n",
+	.run = ctl_demo},
+};
+
+static void
+print_usage(FILE *out)
+{
+	fputs("usage: gnomonctl COMMAND [ARGUMENTS]\n\n", out);
+	for (size_t i = 0; i < nitems(commands); i++)
+		fprintf(
+		    out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fputs("\ngnomonctl COMMAND --help says more. Settings come from the "
+	      "environment\n(gnomonctl config).\n",
+	    out);
+}
+
+static int
+run(const struct ctl_command *command, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") != 0)
+			continue;
+		printf("usage: gnomonctl %s %s\n\n%s%s.\n", command->name,
+		    command->usage, command->help ? command->help : "To ",
+		    command->help ? "" : command->summary);
+		return 0;
+	}
+	return command->run(argc, argv);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	if (strcmp(name, "--version") == 0) {
+		puts("gnomonctl " PACKAGE_VERSION);
+		return 0;
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
+		print_usage(stdout);
+		return 0;
+	}
+	if (!config_load(stderr))
+		return 1;
+	log_open("gnomonctl", LOG_WARN);
+	for (size_t i = 0; i < nitems(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return run(&commands[i], argc - 1, argv + 1);
+	print_usage(stderr);
+	return 2;
+}

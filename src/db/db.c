@@ -1,0 +1,404 @@
+/* The connection to PostgreSQL: one per process, in pipeline mode. */
+#include "db/db.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "db/db_priv.h"
+
+enum { TRIES = 3 };
+
+struct db {
+	PGconn *conn; /* NULL while not connected */
+	const char *conninfo;
+	const char *role;
+	bool in_tx; /* an explicit transaction: nothing may be tried again */
+	bool *prepared; /* by stmt id */
+	size_t n_prepared;
+};
+
+static void
+finish(void *handle)
+{
+	db_close(handle);
+}
+
+struct db *
+db_new(void *owner, const char *conninfo, const char *role)
+{
+	struct db *db = mem_new(owner, struct db);
+
+	db->conninfo = mem_dup(db, conninfo);
+	db->role = mem_dup(db, role);
+	mem_adopt(db, db, finish);
+	return db;
+}
+
+void
+db_close(struct db *db)
+{
+	if (db->conn)
+		PQfinish(db->conn);
+	db->conn = NULL;
+	db->in_tx = false;
+	memset(db->prepared, 0, db->n_prepared * sizeof(*db->prepared));
+}
+
+int
+db_socket(const struct db *db)
+{
+	return db->conn ? PQsocket(db->conn) : -1;
+}
+
+bool
+db_is_connected(const struct db *db)
+{
+	return db->conn && PQstatus(db->conn) == CONNECTION_OK;
+}
+
+/* The parameters of the connection: ours, then what DATABASE_URL says. */
+static PGconn *
+dial(const struct db *db)
+{
+	/* user first: a later dbname given as a URL or string wins over it */
+	const char *const keys[] = {"user", "connect_timeout",
+	    "application_name", "client_encoding", "options", "dbname", NULL};
+	const char *const values[] = {db->role, "2", "gnomon", "UTF8",
+	    "-c plan_cache_mode=force_generic_plan -c jit=off"
+	    " -c search_path=public -c timezone=UTC"
+	    " -c statement_timeout=30s"
+	    " -c idle_in_transaction_session_timeout=60s",
+	    db->conninfo, NULL};
+
+	return PQconnectdbParams(keys, values, 1);
+}
+
+enum err
+db_connect(struct op *op, struct db *db)
+{
+	if (db_is_connected(db))
+		return ERR_OK;
+	db_close(db);
+	db->conn = dial(db);
+	if (PQstatus(db->conn) != CONNECTION_OK) {
+		const char *why = mem_dup(op, PQerrorMessage(db->conn));
+
+		db_close(db);
+		return op_fail(op, ERR_UNAVAILABLE, "%s", why);
+	}
+	if (!PQenterPipelineMode(db->conn)) {
+		db_close(db);
+		return op_fail(op, ERR_UNAVAILABLE, "no pipeline mode");
+	}
+	return ERR_OK;
+}
+
+/* A server that went away while we were idle left an end of file. */
+static bool
+is_stale(const struct db *db)
+{
+	char byte;
+	ssize_t n = recv(PQsocket(db->conn), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n == 0;
+}
+
+static bool *
+prepared_flag(struct db *db, unsigned id)
+{
+	if (id >= db->n_prepared) {
+		size_t n = id + 64;
+
+		db->prepared =
+		    mem_resize(db, db->prepared, n, sizeof(*db->prepared));
+		memset(db->prepared + db->n_prepared, 0,
+		    (n - db->n_prepared) * sizeof(*db->prepared));
+		db->n_prepared = n;
+	}
+	return &db->prepared[id];
+}
+
+static bool
+send_call(struct db *db, const struct db_call *call, bool *out_prepares)
+{
+	const struct stmt *stmt = call->stmt;
+	char name[16];
+
+	snprintf(name, sizeof(name), "s%u", stmt->id);
+	*out_prepares = !*prepared_flag(db, stmt->id);
+	if (*out_prepares &&
+	    !PQsendPrepare(
+		db->conn, name, stmt->sql, (int)stmt->n_types, stmt->types))
+		return false;
+	return PQsendQueryPrepared(
+	    db->conn, name, (int)stmt->n_types, call->values, NULL, NULL, 1);
+}
+
+/* What the server's refusal means to us (PostgreSQL manual, appendix A). */
+static enum err
+refusal(struct op *op, const PGresult *result, const char *source)
+{
+	static const struct {
+		const char *state; /* or its class, two characters */
+		enum err e;
+	} map[] = {
+	    {"40001", ERR_CONFLICT},
+	    {"40P01", ERR_CONFLICT},
+	    {"23505", ERR_CONFLICT},
+	    {"23", ERR_VALIDATION_FAILED},
+	    {"22", ERR_VALIDATION_FAILED},
+	    {"57014", ERR_TIMEOUT},
+	    {"57", ERR_UNAVAILABLE},
+	    {"53", ERR_UNAVAILABLE},
+	    {"08", ERR_UNAVAILABLE},
+	};
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *message =
+	    PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+
+	if (!state)
+		return op_fail(
+		    op, ERR_UNAVAILABLE, "%s: connection lost", source);
+	if (strcmp(state, "GN000") == 0)
+		return op_fail(op, err_of_word(message), "%s: %s %s", source,
+		    message, detail ? detail : "");
+	for (size_t i = 0; i < nitems(map); i++)
+		if (text_starts(state, map[i].state))
+			return op_fail(
+			    op, map[i].e, "%s: %s %s", source, state, message);
+	return op_fail(op, ERR_INTERNAL, "%s: %s %s", source, state, message);
+}
+
+static bool
+is_retryable(const PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return state &&
+	    (strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0);
+}
+
+struct run {
+	bool prepares; /* this call's Parse travelled, too */
+};
+
+/* The next result and the NULL that ends it; NULL when the line went dead. */
+static PGresult *
+next_result(struct db *db)
+{
+	PGresult *result = PQgetResult(db->conn), *rest;
+
+	if (!result || PQresultStatus(result) == PGRES_PIPELINE_SYNC)
+		return result;
+	while ((rest = PQgetResult(db->conn)))
+		PQclear(rest);
+	return result;
+}
+
+enum outcome { RUN_OK, RUN_REFUSED, RUN_AGAIN, RUN_LOST };
+
+/* Reads the answers up to the Sync. The first error is the run's. */
+static enum outcome
+receive(struct op *op, struct db *db, struct db_call *calls, size_t n,
+    const struct run *runs)
+{
+	enum outcome outcome = RUN_OK;
+	size_t i = 0;
+	bool parse = n && runs[0].prepares;
+
+	for (;;) {
+		PGresult *result = next_result(db);
+		ExecStatusType status;
+
+		if (!result)
+			return RUN_LOST;
+		status = PQresultStatus(result);
+		if (status == PGRES_PIPELINE_SYNC) {
+			PQclear(result);
+			return outcome;
+		}
+		if (status == PGRES_FATAL_ERROR && outcome == RUN_OK) {
+			if (PQstatus(db->conn) == CONNECTION_BAD) {
+				PQclear(result);
+				return RUN_LOST;
+			}
+			outcome =
+			    is_retryable(result) ? RUN_AGAIN : RUN_REFUSED;
+			if (outcome == RUN_REFUSED)
+				(void)refusal(op, result,
+				    i < n ? calls[i].stmt->source : "commit");
+		}
+		if (outcome != RUN_OK) {
+			PQclear(result);
+			continue;
+		}
+		if (parse) { /* PostgreSQL keeps it even if the run fails */
+			*prepared_flag(db, calls[i].stmt->id) = true;
+			PQclear(result);
+			parse = false;
+			continue;
+		}
+		calls[i].rows = db__rows(op, result);
+		i++;
+		parse = i < n && runs[i].prepares;
+	}
+}
+
+static enum outcome
+run_once(struct op *op, struct db *db, struct db_call *calls, size_t n)
+{
+	struct run *runs = mem_array(op, struct run, n);
+	enum outcome outcome;
+
+	for (size_t i = 0; i < n; i++) {
+		/* twice in one run: the second must not be parsed again */
+		for (size_t k = 0; k < i; k++)
+			assert(calls[k].stmt->id != calls[i].stmt->id ||
+			    *prepared_flag(db, calls[i].stmt->id) ||
+			    !"the same new statement twice in a run");
+		if (!send_call(db, &calls[i], &runs[i].prepares))
+			return RUN_LOST;
+	}
+	if (!PQpipelineSync(db->conn))
+		return RUN_LOST;
+	outcome = receive(op, db, calls, n, runs);
+	mem_drop(&runs);
+	return outcome;
+}
+
+enum err
+db_run(struct op *op, struct db_call *calls, size_t n, bool repeatable)
+{
+	struct db *db = op->db;
+
+	for (int tries = 1;; tries++) {
+		enum err e;
+		enum outcome outcome;
+
+		bool in_tx = db->in_tx;
+
+		if (!in_tx && db_is_connected(db) && is_stale(db))
+			db_close(db);
+		if (in_tx && !db_is_connected(db))
+			return op_fail(op, ERR_UNAVAILABLE, "connection lost");
+		e = db_connect(op, db);
+		if (e)
+			return e;
+		outcome = run_once(op, db, calls, n);
+		if (outcome == RUN_OK)
+			return ERR_OK;
+		if (outcome == RUN_REFUSED)
+			return op->err;
+		if (outcome == RUN_LOST) {
+			log_warn("database_lost", LOG_S("op", op->id));
+			db_close(db);
+			if (!repeatable || in_tx || tries == 2)
+				return op_fail(op, ERR_UNAVAILABLE,
+				    "the connection was lost");
+		} else if (in_tx || tries == TRIES) {
+			return op_fail(
+			    op, ERR_CONFLICT, "deadlock, %d times", tries);
+		}
+	}
+}
+
+enum err
+db_query(struct op *op, const struct stmt *stmt, const char *const *values,
+    struct rows **out_rows)
+{
+	struct db_call call = {.stmt = stmt, .values = values};
+	enum err e = db_run(op, &call, 1, false);
+
+	if (!e && out_rows)
+		*out_rows = call.rows;
+	return e;
+}
+
+enum err
+db_script(struct op *op, const char *sql)
+{
+	struct db *db = op->db;
+	PGresult *result;
+	enum err e = db_connect(op, db);
+
+	if (e)
+		return e;
+	PQexitPipelineMode(db->conn);
+	result = PQexec(db->conn, sql);
+	if (PQresultStatus(result) != PGRES_COMMAND_OK &&
+	    PQresultStatus(result) != PGRES_TUPLES_OK &&
+	    PQresultStatus(result) != PGRES_EMPTY_QUERY) {
+		const char *where =
+		    PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+
+		(void)refusal(op, result, where ? where : "script");
+		e = op->err;
+	}
+	PQclear(result);
+	if (!PQenterPipelineMode(db->conn))
+		db_close(db);
+	return e;
+}
+
+/* Transactions */
+
+struct db_tx {
+	struct db *db;
+	bool done;
+};
+
+static void
+leave(void *handle)
+{
+	struct db_tx *tx = handle;
+	struct op *op;
+
+	tx->db->in_tx = false;
+	if (tx->done || !db_is_connected(tx->db))
+		return;
+	op = op_new(NULL, "rollback", tx->db);
+	if (db_script(op, "ROLLBACK"))
+		db_close(tx->db);
+	mem_drop(&op);
+}
+
+enum err
+db_begin(struct op *op, struct db_tx **out_tx)
+{
+	struct db_tx *tx;
+	enum err e;
+
+	if (db_is_connected(op->db) && is_stale(op->db))
+		db_close(op->db);
+	e = db_script(op, "BEGIN");
+	if (e)
+		return e;
+	op->db->in_tx = true;
+	tx = mem_new(op, struct db_tx);
+	tx->db = op->db;
+	mem_adopt(tx, tx, leave);
+	*out_tx = tx;
+	return ERR_OK;
+}
+
+enum err
+db_commit(struct op *op, struct db_tx **tx)
+{
+	enum err e = db_script(op, "COMMIT");
+
+	if (!e)
+		(*tx)->done = true;
+	mem_drop(tx);
+	return e;
+}
+
+void
+db_rollback(struct db_tx **tx)
+{
+	mem_drop(tx);
+}

@@ -1,0 +1,506 @@
+/*
+ * Dispatching: from a request to its endpoint, one round trip to PostgreSQL,
+ * and the reply. The edge of the program: here failures are logged and told.
+ */
+#include <assert.h>
+#include <ctype.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "auth/auth.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "gen/embed.h"
+#include "gen/queries.h"
+#include "http/http_priv.h"
+#include "schema/schema.h"
+
+enum { JSON_DEPTH = 32, SCHEMAS_MAX = 500 };
+
+static struct schema_set *schema_set;
+
+/* Every definition of sql/api/<noun>.schema.json by name, compiled. */
+static struct {
+	const char *name;
+	const struct schema *schema;
+} schemas[SCHEMAS_MAX];
+static size_t n_schemas;
+
+static bool
+load_schemas(void *owner, char **out_why)
+{
+	const struct embedded *file = embedded_schemas;
+
+	schema_set = schema_set_new(owner, SCHEMA_ASSERT_FORMAT);
+	for (; file->name; file++) {
+		struct json_object *doc =
+		    op_json(owner, json_tokener_parse(file->text));
+		const char *why;
+
+		if (!schema_set_add(schema_set,
+			mem_fmt(owner, "gnomon:/%s", file->name), doc, &why)) {
+			*out_why = mem_fmt(owner, "%s: %s", file->name, why);
+			return false;
+		}
+	}
+	for (file = embedded_schemas; file->name; file++) {
+		struct json_object *doc =
+		    op_json(owner, json_tokener_parse(file->text));
+
+		json_object_object_foreach (
+		    json_object_object_get(doc, "$defs"), name, definition) {
+			const char *why;
+
+			(void)definition;
+			assert(n_schemas < SCHEMAS_MAX);
+			if (!schema_compile(schema_set,
+				mem_fmt(owner, "gnomon:/%s#/$defs/%s",
+				    file->name, name),
+				&schemas[n_schemas].schema, &why)) {
+				*out_why =
+				    mem_fmt(owner, "%s: %s", file->name, why);
+				return false;
+			}
+			schemas[n_schemas++].name = mem_dup(owner, name);
+		}
+	}
+	return true;
+}
+
+const struct schema *
+http__schema(const char *name)
+{
+	for (size_t i = 0; i < n_schemas; i++)
+		if (strcmp(schemas[i].name, name) == 0)
+			return schemas[i].schema;
+	return NULL;
+}
+
+bool
+http_open(void *owner, const char *share, char **out_why)
+{
+	return load_schemas(owner, out_why) &&
+	    http__pages_open(owner, share, out_why);
+}
+
+enum err
+http__validate(struct op *op, const char *schema, struct json_object *value)
+{
+	const struct schema *s = http__schema(schema);
+	struct schema_errors errors;
+
+	assert(s);
+	if (schema_accepts(s, value, op, &errors))
+		return ERR_OK;
+	for (size_t i = 0; i < errors.n; i++)
+		op_invalid(
+		    op, errors.item[i].pointer, "%s", errors.item[i].message);
+	return op_fail(op, ERR_VALIDATION_FAILED, "%s", schema);
+}
+
+/* PostgreSQL stores no NUL and no lone surrogate; json-c lets both through. */
+static bool
+is_storable(struct json_object *value, int depth)
+{
+	switch (json_object_get_type(value)) {
+	case json_type_string:
+		return text_is_storable(json_object_get_string(value),
+		    (size_t)json_object_get_string_len(value));
+	case json_type_array:
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			if (!is_storable(
+				json_object_array_get_idx(value, i), depth + 1))
+				return false;
+		return true;
+	case json_type_object: {
+		json_object_object_foreach (value, key, member) {
+			if (!text_is_storable(key, strlen(key)) ||
+			    !is_storable(member, depth + 1))
+				return false;
+		}
+		return true;
+	}
+	case json_type_null:
+	case json_type_boolean:
+	case json_type_double:
+	case json_type_int:
+		return true;
+	}
+	return false;
+}
+
+static enum err
+read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
+{
+	struct json_tokener *tok;
+
+	if (rq->is_body_too_large)
+		return op_fail(
+		    op, ERR_BODY_TOO_LARGE, "over %d bytes", HTTP_BODY_MAX);
+	if (!e->body)
+		return ERR_OK;
+	if (!text_starts(rq->content_type, "application/json"))
+		return op_fail(
+		    op, ERR_UNSUPPORTED_MEDIA_TYPE, "%s", rq->content_type);
+	tok = json_tokener_new_ex(JSON_DEPTH);
+	json_tokener_set_flags(
+	    tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	rq->json = op_json(
+	    op, json_tokener_parse_ex(tok, rq->body, (int)rq->body_length));
+	if (json_tokener_get_error(tok) != json_tokener_success ||
+	    json_tokener_get_parse_end(tok) < rq->body_length)
+		op_invalid(op, "", "The body is not JSON: %s.",
+		    rq->body_length
+			? json_tokener_error_desc(json_tokener_get_error(tok))
+			: "it is empty");
+	else if (!is_storable(rq->json, 0))
+		op_invalid(op, "",
+		    "The body holds a character that cannot be "
+		    "stored.");
+	json_tokener_free(tok);
+	return op->err ? op->err : http__validate(op, e->body, rq->json);
+}
+
+static char *
+snake(void *owner, const char *camel)
+{
+	struct buf *b = buf_new(owner, 1000);
+
+	for (; *camel; camel++) {
+		if (isupper((unsigned char)*camel))
+			buf_char(b, '_');
+		buf_char(b, (char)tolower((unsigned char)*camel));
+	}
+	return b->data;
+}
+
+const char *
+http__body_text(struct op *op, struct json_object *body)
+{
+	struct json_object *renamed = op_json(op, json_object_new_object());
+
+	json_object_object_foreach (body, key, value) {
+		json_object_object_add(
+		    renamed, snake(op, key), json_object_get(value));
+	}
+	return json_object_to_json_string_ext(
+	    renamed, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
+/* Who asks: the hash of a cookie, or the session of an access token. */
+static enum err
+credential(struct op *op, const struct http_req *rq, const char **out_cookie,
+    const char **out_session)
+{
+	*out_cookie = *out_session = NULL;
+	if (text_starts(rq->authorization, "Bearer ")) {
+		*out_session = auth_token_session(
+		    op, rq->authorization + strlen("Bearer "), time(NULL));
+		if (!*out_session)
+			return op_fail(op, ERR_UNAUTHENTICATED,
+			    "the access token is not good");
+		return ERR_OK;
+	}
+	*out_cookie = auth_cookie_hash(op, rq->cookie);
+	if (!*out_cookie)
+		return op_fail(op, ERR_UNAUTHENTICATED, "no credential");
+	return ERR_OK;
+}
+
+/* gate is the endpoint whose path and role count (a form's own path). */
+static enum err
+enter_call(struct op *op, const struct http_req *rq,
+    const struct endpoint *gate, struct db_call *call)
+{
+	const char **values = mem_array(op, const char *, 7);
+	enum err e = credential(op, rq, &values[0], &values[1]);
+
+	values[2] = gate->has_workspace ? http_segment(rq, "ws") : NULL;
+	values[3] = gate->has_project ? http_segment(rq, "project") : NULL;
+	values[4] = http__story_prefix(op, rq, gate);
+	values[5] = mem_fmt(op, "%d", gate->role < 0 ? 0 : (int)gate->role);
+	values[6] = gate->page ? "true" : "false";
+	call->stmt = &stmt_enter;
+	call->values = values;
+	return e;
+}
+
+enum err
+http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
+    struct http_args **args, size_t n, struct http_result *out_results)
+{
+	size_t n_calls = gate->role != ROLE_PUBLIC, at = n_calls;
+	bool reads = true;
+	struct db_call *calls;
+	enum err e;
+
+	for (size_t i = 0; i < n; i++) {
+		n_calls += args[i]->endpoint->n_parts;
+		reads = reads && args[i]->endpoint->method == METHOD_GET;
+	}
+	calls = mem_array(op, struct db_call, n_calls);
+	if (at) {
+		e = enter_call(op, rq, gate, &calls[0]);
+		if (e)
+			return e;
+	}
+	for (size_t i = 0, k = at; i < n; i++)
+		for (size_t p = 0; p < args[i]->endpoint->n_parts; p++)
+			http__call(op, args[i], p, &calls[k++]);
+	if (n_calls) {
+		e = db_run(op, calls, n_calls, reads);
+		if (e)
+			return e;
+	}
+	if (at)
+		rq->who = calls[0].rows;
+	for (size_t i = 0, k = at; i < n; i++) {
+		size_t parts = args[i]->endpoint->n_parts;
+
+		out_results[i].args = args[i];
+		out_results[i].rows = mem_array(op, struct rows *, parts);
+		for (size_t p = 0; p < parts; p++)
+			out_results[i].rows[p] = calls[k++].rows;
+		e = http__outcome(op, &out_results[i]);
+		if (e)
+			return e;
+	}
+	return ERR_OK;
+}
+
+/* Every parameter in the query must be one that the endpoint declares. */
+static enum err
+query_args(struct op *op, struct http_req *rq, const struct endpoint *e,
+    struct http_args **out_args)
+{
+	struct http_pair *pairs;
+	size_t n;
+	bool *used;
+	enum err err = http__pairs(op, rq->query, &pairs, &n);
+
+	if (err)
+		return err;
+	used = mem_array(op, bool, n);
+	err = http__args(op, rq, e, pairs, n, used, out_args);
+	if (err && err != ERR_VALIDATION_FAILED)
+		return err;
+	for (size_t i = 0; i < n; i++)
+		if (!used[i])
+			op_invalid(op, mem_fmt(op, "?%s", pairs[i].name),
+			    "There is no such parameter.");
+	return op->err;
+}
+
+#ifdef GNOMON_CHECK_REPLIES
+/* A developer's build holds every reply against its declared schema. */
+static enum err
+check_reply(struct op *op, const struct endpoint *e, const struct buf *body)
+{
+	struct json_object *doc = op_json(op, json_tokener_parse(body->data));
+	struct json_object *items = json_object_object_get(doc, "items");
+	const struct schema *schema =
+	    e->reply_type ? http__schema(e->reply_type) : NULL;
+	bool list = e->reply == REPLY_LIST || e->reply == REPLY_PAGE;
+	size_t n = !schema ? 0 : list ? json_object_array_length(items) : 1;
+
+	for (size_t i = 0; i < n; i++) {
+		struct schema_errors errors;
+		struct json_object *value =
+		    list ? json_object_array_get_idx(items, i) : doc;
+
+		if (!schema_accepts(schema, value, op, &errors))
+			return op_fail(op, ERR_INTERNAL,
+			    "the reply of %s is no %s: %s %s", e->name,
+			    e->reply_type, errors.item[0].pointer,
+			    errors.item[0].message);
+	}
+	return ERR_OK;
+}
+#endif
+
+static enum err
+answer_api(struct op *op, struct http_req *rq, struct http_resp *rs)
+{
+	const struct endpoint *e = rq->endpoint;
+	const struct http_style plain = {.zone = NULL};
+	struct http_result result = {.args = NULL};
+	struct http_args *args;
+	enum err err = query_args(op, rq, e, &args);
+
+	if (!err)
+		err = read_body(op, rq, e);
+	if (err)
+		return err;
+	if (rq->json && e->body_slot < e->n_slots) {
+		args->values[e->body_slot] = http__body_text(op, rq->json);
+		args->given |= UINT32_C(1) << e->body_slot;
+	}
+	err = http__run(op, rq, e, &args, 1, &result);
+	if (err)
+		return err;
+	rs->status = e->status;
+	if (e->handler)
+		return e->handler(op, rq, rs);
+	if (e->reply == REPLY_NONE)
+		return ERR_OK;
+	rs->type = "application/json";
+	err = http__document(op, &result, &plain, rs->body);
+#ifdef GNOMON_CHECK_REPLIES
+	if (!err)
+		err = check_reply(op, e, rs->body);
+#endif
+	return err;
+}
+
+/* The error envelope of the API. */
+static void
+tell_error(struct op *op, const struct http_req *rq, struct http_resp *rs)
+{
+	const struct err_info *info = err_info(op->err);
+
+	buf_reset(rs->body);
+	rs->status = info->status;
+	rs->type = "application/json";
+	buf_fmt(
+	    rs->body, "{\"error\":{\"code\":\"%s\",\"message\":", info->word);
+	buf_json_text(rs->body, info->sentence, strlen(info->sentence));
+	if (op->details)
+		buf_fmt(rs->body, ",\"details\":%s",
+		    json_object_to_json_string_ext(op->details,
+			JSON_C_TO_STRING_PLAIN |
+			    JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		buf_text(rs->body, ",\"details\":null");
+	buf_fmt(rs->body, ",\"requestId\":\"%s\"}}", rq->id);
+	if (op->err == ERR_UNAUTHENTICATED)
+		http_header(rs, "WWW-Authenticate", "Bearer");
+	if (info->status == 503)
+		http_header(rs, "Retry-After", "2");
+}
+
+static bool
+is_api(const struct http_req *rq)
+{
+	return text_starts(rq->path, "/api/") ||
+	    strcmp(rq->path, "/health") == 0 || strcmp(rq->path, "/ready") == 0;
+}
+
+static void
+dispatch(struct op *op, struct http_req *rq, struct http_resp *rs)
+{
+	const char *allow = "", *path = rq->path;
+	const char *dot = strrchr(path, '.');
+
+	/* the other doors of a page: /w/acme/insights.json and .csv */
+	if (!is_api(rq) && dot &&
+	    (strcmp(dot, ".json") == 0 || strcmp(dot, ".csv") == 0))
+		path = mem_dup_n(op, path, (size_t)(dot - path));
+	if (http__route(op, rq, path, &rq->endpoint, &allow)) {
+		if (op->err == ERR_METHOD_NOT_ALLOWED)
+			http_header(rs, "Allow", "%s", allow);
+		if (is_api(rq))
+			tell_error(op, rq, rs);
+		else
+			http__error_page(op, rq, rs);
+		return;
+	}
+	if (rq->endpoint->form_of)
+		http__form(op, rq, rs);
+	else if (rq->endpoint->page)
+		http__page(op, rq, rs);
+	else if (answer_api(op, rq, rs))
+		tell_error(op, rq, rs);
+}
+
+void
+http_serve(struct op *op, struct http_req *rq, struct http_resp *rs)
+{
+	struct timespec from, to;
+	const struct err_info *info;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	rs->status = 200;
+	rs->type = "text/plain";
+	rs->headers = buf_new(op, 16 << 10);
+	rs->body = buf_new(op, HTTP_REPLY_MAX);
+	dispatch(op, rq, rs);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	info = err_info(op->err);
+	log_at(rs->status >= 500 ? LOG_ERROR
+		: op->err        ? LOG_INFO
+				 : LOG_DEBUG,
+	    "request", LOG_S("request_id", rq->id),
+	    LOG_S("method", rq->method_name),
+	    LOG_S("route", rq->endpoint ? rq->endpoint->name : ""),
+	    LOG_I("status", rs->status),
+	    LOG_S("error", op->err ? info->word : ""), LOG_S("why", op->why),
+	    LOG_I("bytes", (int64_t)rs->body->len),
+	    LOG_I("us",
+		(to.tv_sec - from.tv_sec) * 1000000 +
+		    (to.tv_nsec - from.tv_nsec) / 1000));
+}
+
+const char *
+http_text(const struct http_req *rq, const char *name)
+{
+	const char *text =
+	    json_object_get_string(json_object_object_get(rq->json, name));
+
+	return text ? text : "";
+}
+
+void
+http_header(struct http_resp *rs, const char *name, const char *fmt, ...)
+{
+	va_list ap;
+	char *value;
+
+	va_start(ap, fmt);
+	value = mem_vfmt(rs->headers, fmt, ap);
+	va_end(ap);
+	assert(!strpbrk(value, "\r\n"));
+	buf_fmt(rs->headers, "%s: %s\r\n", name, value);
+}
+
+enum err
+http_see_other(struct http_resp *rs, const char *path)
+{
+	rs->status = 303;
+	http_header(rs, "Location", "%s", path);
+	return ERR_OK;
+}
+
+char *
+http_cookie(void *owner, const struct http_req *rq, const char *name)
+{
+	const char *s = rq->cookies;
+	size_t n = strlen(name);
+
+	while (*s) {
+		size_t whole = strcspn(s, ";");
+
+		if (whole > n && strncmp(s, name, n) == 0 && s[n] == '=')
+			return mem_dup_n(owner, s + n + 1, whole - n - 1);
+		s += whole;
+		s += strspn(s, "; ");
+	}
+	return NULL;
+}
+
+bool
+http_may_sign_in(const struct http_req *rq)
+{
+	return rq->is_https || rq->is_loopback;
+}
+
+void
+http_set_session(
+    const struct http_req *rq, struct http_resp *rs, const char *cookie)
+{
+	http_header(rs, "Set-Cookie",
+	    "%s=%s; Path=/; HttpOnly; SameSite=Lax%s%s",
+	    rq->is_https ? "__Host-s" : "s", cookie,
+	    rq->is_https ? "; Secure" : "",
+	    *cookie ? "; Max-Age=1209600" : "; Max-Age=0");
+}

@@ -1,0 +1,317 @@
+/* FastCGI: how requests get into the process. The only file that sees libfcgi. */
+#include "http/fcgi.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "auth/auth.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "http/http.h"
+
+enum {
+	SLOTS = 64, /* times processes: above nginx's kept connections */
+	BACKLOG = 4096, /* with 8, nginx answers 502 under load */
+	ID_MAX = 64,
+	DRAIN_MS = 7000, /* above keepalive_timeout of the nginx upstream */
+};
+
+int
+fcgi_listen(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+		close(fd);
+		errno = EADDRINUSE;
+		return -1;
+	}
+	unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    chmod(path, 0660) != 0 || listen(fd, BACKLOG) != 0) {
+		int why = errno;
+
+		close(fd);
+		errno = why;
+		return -1;
+	}
+	return fd;
+}
+
+static const char *
+param(struct op *op, FCGX_Request *slot, const char *name)
+{
+	const char *value = FCGX_GetParam(name, slot->envp);
+
+	return value ? mem_dup(op, value) : "";
+}
+
+static enum method
+method_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum method method;
+	} methods[] = {
+	    {"GET", METHOD_GET},
+	    {"HEAD", METHOD_HEAD},
+	    {"POST", METHOD_POST},
+	    {"PUT", METHOD_PUT},
+	    {"PATCH", METHOD_PATCH},
+	    {"DELETE", METHOD_DELETE},
+	};
+
+	for (size_t i = 0; i < nitems(methods); i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return methods[i].method;
+	return METHOD_OTHER;
+}
+
+/* CONTENT_LENGTH is only a hint (chunked uploads have none): read to the end
+ * under our own limit, and drain what is over it. */
+static bool
+read_body(struct op *op, FCGX_Request *slot, struct http_req *rq)
+{
+	struct buf *body = buf_new(op, HTTP_BODY_MAX);
+	char chunk[16384];
+	int n;
+
+	while ((n = FCGX_GetStr(chunk, sizeof(chunk), slot->in)) > 0)
+		buf_add(body, chunk, (size_t)n);
+	if (FCGX_GetError(slot->in))
+		return false;
+	rq->is_body_too_large = body->full;
+	rq->body = body->data;
+	rq->body_length = body->len;
+	return true;
+}
+
+static bool
+is_loopback(const char *address)
+{
+	return text_starts(address, "127.") || strcmp(address, "::1") == 0;
+}
+
+static bool
+read_request(struct op *op, FCGX_Request *slot, struct http_req *rq)
+{
+	const char *uri = param(op, slot, "REQUEST_URI");
+	size_t n = strcspn(uri, "?");
+
+	*rq = (struct http_req){
+	    .method_name = param(op, slot, "REQUEST_METHOD"),
+	    .path = mem_dup_n(op, uri, n),
+	    .query = uri[n] ? uri + n + 1 : "",
+	    .id = op->id,
+	    .accept = param(op, slot, "HTTP_ACCEPT"),
+	    .authorization = param(op, slot, "HTTP_AUTHORIZATION"),
+	    .cookies = param(op, slot, "HTTP_COOKIE"),
+	    .content_type = param(op, slot, "CONTENT_TYPE"),
+	    .user_agent = param(op, slot, "HTTP_USER_AGENT"),
+	    .origin = param(op, slot, "HTTP_ORIGIN"),
+	    .fetch_site = param(op, slot, "HTTP_SEC_FETCH_SITE"),
+	    .host = param(op, slot, "HTTP_HOST"),
+	    .is_https = strcmp(param(op, slot, "HTTPS"), "on") == 0,
+	    .is_loopback = is_loopback(param(op, slot, "REMOTE_ADDR")),
+	    .cookie = "",
+	};
+	rq->method = method_of(rq->method_name);
+	return read_body(op, slot, rq);
+}
+
+/* Whether the reply reached libfcgi whole; nginx may be gone. */
+static bool
+write_reply(
+    FCGX_Request *slot, const struct http_req *rq, const struct http_resp *rs)
+{
+	bool no_body = rs->status == 204 || rs->status == 304;
+	int n = (int)rs->body->len;
+
+	FCGX_FPrintF(slot->out, "Status: %d\r\nX-Request-Id: %s\r\n",
+	    rs->status, rq->id);
+	if (!no_body)
+		FCGX_FPrintF(slot->out,
+		    "Content-Type: %s\r\nContent-Length: %d\r\n", rs->type, n);
+	FCGX_PutStr(rs->headers->data, (int)rs->headers->len, slot->out);
+	FCGX_PutS("\r\n", slot->out);
+	if (!no_body && rq->method != METHOD_HEAD && n &&
+	    FCGX_PutStr(rs->body->data, n, slot->out) != n)
+		return false;
+	return FCGX_FFlush(slot->out) == 0;
+}
+
+/* nginx passes a request id on; anything but a plain one is replaced. */
+static const char *
+request_id(void *owner, FCGX_Request *slot)
+{
+	const char *given = FCGX_GetParam("HTTP_X_REQUEST_ID", slot->envp);
+	size_t n = given ? strlen(given) : 0;
+
+	if (n >= 8 && n <= ID_MAX &&
+	    strspn(given,
+		"0123456789abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ-_") == n)
+		return given;
+	return auth_random_id(owner);
+}
+
+static void
+answer(FCGX_Request *slot, struct db *db)
+{
+	void *scratch = mem_scope(NULL, "request");
+	struct op *op = op_new(scratch, request_id(scratch, slot), db);
+	struct http_resp rs = {.status = 500};
+	struct http_req rq;
+
+	if (read_request(op, slot, &rq)) {
+		http_serve(op, &rq, &rs);
+		if (!write_reply(slot, &rq, &rs))
+			log_debug("client_gone", LOG_S("request_id", op->id));
+	}
+	FCGX_Finish_r(slot);
+	mem_drop(&scratch);
+}
+
+static void
+drop(FCGX_Request *slot)
+{
+	if (slot->ipcFd >= 0)
+		close(slot->ipcFd);
+	slot->ipcFd = -1;
+}
+
+/* A kept connection has something: its end, or the next request. */
+static void
+wake(FCGX_Request *slot, struct db *db)
+{
+	char byte;
+	ssize_t n = recv(slot->ipcFd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		drop(slot);
+		return;
+	}
+	if (n > 0 && FCGX_Accept_r(slot) == 0)
+		answer(slot, db);
+}
+
+static FCGX_Request *
+free_slot(FCGX_Request *slots)
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		if (slots[i].ipcFd < 0)
+			return &slots[i];
+	return NULL;
+}
+
+/* Idle, the database's socket is watched too: readable then means that the
+ * server went away, and the next request should not find that out. */
+enum { FD_LIFELINE, FD_SIGNAL, FD_DB, FD_LISTEN, FD_SLOTS };
+
+static size_t
+gather(const struct fcgi_worker *w, int signal_fd, bool draining,
+    FCGX_Request *slots, struct pollfd *fds)
+{
+	size_t n = FD_SLOTS;
+
+	fds[FD_LIFELINE] = (struct pollfd){
+	    .fd = draining ? -1 : w->lifeline_fd, .events = POLLIN};
+	fds[FD_SIGNAL] =
+	    (struct pollfd){.fd = draining ? -1 : signal_fd, .events = POLLIN};
+	fds[FD_DB] = (struct pollfd){
+	    .fd = w->db ? db_socket(w->db) : -1, .events = POLLIN};
+	fds[FD_LISTEN] = (struct pollfd){
+	    .fd = draining || !free_slot(slots) ? -1 : w->listen_fd,
+	    .events = POLLIN};
+	for (size_t i = 0; i < SLOTS; i++)
+		fds[n++] =
+		    (struct pollfd){.fd = slots[i].ipcFd, .events = POLLIN};
+	return n;
+}
+
+static bool
+any_open(const FCGX_Request *slots)
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		if (slots[i].ipcFd >= 0)
+			return true;
+	return false;
+}
+
+static int
+open_signal(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	/* libfcgi takes EINTR for the end of a connection: signals wait */
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void
+fcgi_serve(const struct fcgi_worker *w)
+{
+	void *scope = mem_scope(NULL, "fcgi");
+	FCGX_Request *slots = mem_array(scope, FCGX_Request, SLOTS);
+	struct pollfd fds[FD_SLOTS + SLOTS];
+	int signal_fd;
+	bool draining = false;
+
+	FCGX_Init();
+	signal(SIGPIPE, SIG_IGN);
+	signal_fd = open_signal();
+	for (size_t i = 0; i < SLOTS; i++)
+		FCGX_InitRequest(
+		    &slots[i], w->listen_fd, FCGI_FAIL_ACCEPT_ON_INTR);
+	while (!draining || any_open(slots)) {
+		size_t n = gather(w, signal_fd, draining, slots, fds);
+		int ready = poll(fds, n, draining ? DRAIN_MS : -1);
+
+		if (ready < 0 && errno != EINTR)
+			break;
+		if (ready == 0 && draining)
+			break;
+		if (ready <= 0)
+			continue;
+		if (fds[FD_LIFELINE].revents || fds[FD_SIGNAL].revents)
+			draining = true;
+		for (size_t i = 0; i < SLOTS; i++)
+			if (fds[FD_SLOTS + i].revents)
+				wake(&slots[i], w->db);
+		if (fds[FD_DB].revents && w->db)
+			db_close(w->db);
+		if (fds[FD_LISTEN].revents && !draining) {
+			FCGX_Request *slot = free_slot(slots);
+
+			/* another process may have been quicker */
+			if (slot && FCGX_Accept_r(slot) == 0)
+				answer(slot, w->db);
+		}
+	}
+	for (size_t i = 0; i < SLOTS; i++)
+		drop(&slots[i]);
+	close(signal_fd);
+	mem_drop(&scope);
+}

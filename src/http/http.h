@@ -1,0 +1,91 @@
+/*
+ * A request as a handler sees it, and the reply it fills in.
+ *
+ * By the time a handler runs, the dispatcher has found the endpoint, typed and
+ * bounded the parameters, validated the body and run the block's statements.
+ */
+#ifndef GNOMON_HTTP_HTTP_H
+#define GNOMON_HTTP_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/op.h"
+#include "http/endpoint.h"
+
+struct json_object;
+struct http_args;
+
+enum {
+	HTTP_BODY_MAX = 1 << 20, /* bytes of a request body */
+	HTTP_REPLY_MAX = 64 << 20, /* bytes of a reply */
+	HTTP_SLOTS = 32,
+};
+
+/* Strings are never NULL ("" when absent) and live as long as the op. */
+struct http_req {
+	const char *method_name;
+	enum method method;
+	const char *path; /* as sent, without the query, still encoded */
+	const char *query; /* after the '?', still encoded */
+	const char *id; /* request id */
+	const char *accept, *authorization, *cookies, *content_type;
+	const char *user_agent, *origin, *fetch_site, *host;
+	bool is_https;
+	bool is_loopback; /* the client sits on this machine */
+	const char *body;
+	size_t body_length;
+	bool is_body_too_large;
+
+	/* filled in by the dispatcher */
+	const struct endpoint *endpoint;
+	const char *segments[16]; /* decoded values of the path's {names} */
+	const char *cookie; /* the session cookie, or "" */
+	bool is_form; /* a page's form, not the JSON API */
+	struct json_object *json; /* the validated body, or NULL */
+	const struct rows *who; /* gnomon.enter's row, or NULL */
+};
+
+struct http_resp {
+	int status;
+	const char *type; /* Content-Type */
+	struct buf *headers; /* further header lines, each with \r\n */
+	struct buf *body;
+};
+
+/* The value of a {name} in the path; "" when the path has none. */
+const char *http_segment(const struct http_req *rq, const char *name);
+
+/* A string member of the body; "" when it has none. */
+const char *http_text(const struct http_req *rq, const char *name);
+
+/* Adds a header line. The value must not come from a client. */
+void http_header(struct http_resp *rs, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* 303 to a local path. */
+enum err http_see_other(struct http_resp *rs, const char *path);
+
+/* Signs a browser in or out: sets the session cookie (Secure and __Host-
+ * unless the request came over plain HTTP from this machine); "" ends it. */
+void http_set_session(
+    const struct http_req *rq, struct http_resp *rs, const char *cookie);
+
+/* True when cookies are safe here: TLS, or plain HTTP on loopback. */
+bool http_may_sign_in(const struct http_req *rq);
+
+/* Value of a cookie in the request; NULL when absent. Belongs to owner. */
+char *http_cookie(void *owner, const struct http_req *rq, const char *name);
+
+/* Answers a request: the whole of dispatching. Always fills in a reply. */
+void http_serve(struct op *op, struct http_req *rq, struct http_resp *rs);
+
+/*
+ * Loads what serving needs: schemas and templates (below share). Call once,
+ * before forking. False: *out_why names what is wrong.
+ */
+bool http_open(void *owner, const char *share, char **out_why);
+
+#endif

@@ -1,0 +1,121 @@
+/* Shared inside http/ only. */
+#ifndef GNOMON_HTTP_PRIV_H
+#define GNOMON_HTTP_PRIV_H
+
+#include "db/db.h"
+#include "http/http.h"
+
+/* route.c */
+
+/* The endpoint for method and path, filling rq->segments; on failure the op
+ * has ERR_NOT_FOUND or ERR_METHOD_NOT_ALLOWED and *out_allow the methods. */
+enum err http__route(struct op *op, struct http_req *rq, const char *path,
+    const struct endpoint **out_endpoint, const char **out_allow) MUST_CHECK;
+
+/* Percent-decodes n bytes ('+' is a space in forms); NULL unless the result is
+ * text that PostgreSQL stores. */
+char *http__decode(void *owner, const char *text, size_t n, bool is_form);
+
+/* args.c: an endpoint's parameters, typed */
+
+struct http_args {
+	const struct endpoint *endpoint;
+	const char *values[HTTP_SLOTS]; /* by slot; NULL: not given */
+	uint32_t given; /* bit per slot */
+	/* lists with {page} */
+	const struct order *order;
+	int64_t limit;
+	bool backwards;
+	const char *const *keys; /* the cursor's values, or NULL */
+	const char *filter; /* what the cursor must have been made for */
+};
+
+/* One name=value pair of a query or form, decoded. */
+struct http_pair {
+	const char *name, *value;
+};
+
+/* Splits "a=1&b=2". At most 200 pairs. */
+enum err http__pairs(struct op *op, const char *text,
+    struct http_pair **out_pairs, size_t *out_n) MUST_CHECK;
+
+/* Types the endpoint's parameters out of path and query. Every fault is told
+ * (op_invalid). Pairs whose names the endpoint knows are marked in used. */
+enum err http__args(struct op *op, const struct http_req *rq,
+    const struct endpoint *e, const struct http_pair *pairs, size_t n,
+    bool *used, struct http_args **out_args) MUST_CHECK;
+
+/* The PREFIX of a story key in the path ("AC" of AC-311), or NULL. */
+const char *http__story_prefix(
+    struct op *op, const struct http_req *rq, const struct endpoint *e);
+
+/* variant.c: the statement of a part for the parameters given */
+
+/* Fills in the call; the statement is kept for the process's life. */
+void http__call(struct op *op, const struct http_args *args, size_t part,
+    struct db_call *call);
+
+/* The address that continues a page after its last row (or before its first
+ * one): a sealed cursor. Belongs to op. */
+char *http__cursor(struct op *op, const struct http_args *args,
+    const struct rows *rows, size_t row, bool backwards);
+
+/* Reads a cursor into args; false when it is not ours or not for this list. */
+bool
+http__cursor_read(struct op *op, struct http_args *args, const char *sealed);
+
+/* reply.c: rows to documents */
+
+struct http_result { /* of one endpoint's statements */
+	const struct http_args *args;
+	struct rows **rows; /* per part */
+};
+
+struct http_style {
+	const char *zone; /* also write values as people read them, in this
+			     time zone; NULL: the API's plain document */
+	int64_t now; /* microseconds since 1970 */
+};
+
+/* Writes the document of a result as JSON. */
+enum err http__document(struct op *op, const struct http_result *result,
+    const struct http_style *style, struct buf *out) MUST_CHECK;
+
+/* The cursors of the pages before and after; NULL where there is none. */
+void http__page_edges(struct op *op, const struct http_result *result,
+    char **out_previous, char **out_next);
+
+/* Writes the first part's rows as CSV with a header line. */
+enum err http__csv(struct op *op, const struct http_result *result,
+    struct buf *out) MUST_CHECK;
+
+/* The outcome a statement tells by its rows: "!" and no row at all. */
+enum err
+http__outcome(struct op *op, const struct http_result *result) MUST_CHECK;
+
+/* dispatch.c */
+
+/* Runs enter and the statements of the endpoints in one round trip. */
+enum err http__run(struct op *op, struct http_req *rq,
+    const struct endpoint *gate, struct http_args **args, size_t n,
+    struct http_result *out_results) MUST_CHECK;
+
+/* Validates a JSON value against a schema of sql/api/<name>. */
+enum err http__validate(
+    struct op *op, const char *schema, struct json_object *value) MUST_CHECK;
+
+/* The body as bound to :body: snake_case keys. Belongs to op. */
+const char *http__body_text(struct op *op, struct json_object *body);
+
+/* pages.c */
+
+bool http__pages_open(void *owner, const char *share, char **out_why);
+void http__page(struct op *op, struct http_req *rq, struct http_resp *rs);
+void http__form(struct op *op, struct http_req *rq, struct http_resp *rs);
+void http__error_page(
+    struct op *op, const struct http_req *rq, struct http_resp *rs);
+
+/* The schema with this name, or NULL. */
+const struct schema *http__schema(const char *name);
+
+#endif

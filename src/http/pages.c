@@ -1,0 +1,778 @@
+/*
+ * Pages and forms: the same statements as the API, poured into a template.
+ *
+ * A page's context is the document of its own parts, the documents it uses
+ * under their names, and what every page has (sql/README.md). A form runs the
+ * endpoint it is a form of and redirects; refused values show the page again.
+ */
+#include <assert.h>
+#include <json-c/json.h>
+#include <time.h>
+
+#include "auth/auth.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "http/http_priv.h"
+#include "schema/schema.h"
+#include "view/templates.h"
+
+enum { UNITS_MAX = 8, FLASH_SECONDS = 60 };
+
+static struct templates *templates;
+
+static bool
+check_templates(void *owner, char **out_why)
+{
+	for (size_t i = 0; i < n_endpoints; i++) {
+		const struct endpoint *e = &endpoints[i];
+
+		if (e->page &&
+		    !templates_has(
+			templates, mem_fmt(owner, "pages/%s", e->page))) {
+			*out_why = mem_fmt(owner,
+			    "%s: there is no templates/pages/%s.html",
+			    e->source, e->page);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool
+http__pages_open(void *owner, const char *share, char **out_why)
+{
+	return !templates_load(owner, mem_fmt(owner, "%s/templates", share),
+		   &templates, out_why) &&
+	    check_templates(owner, out_why);
+}
+
+static void
+put(struct json_object *o, const char *key, const char *text)
+{
+	if (text)
+		json_object_object_add(o, key, json_object_new_string(text));
+}
+
+static void
+put_true(struct json_object *o, const char *key)
+{
+	json_object_object_add(o, key, json_object_new_boolean(true));
+}
+
+/* A new object under a key. */
+static struct json_object *
+put_object(struct json_object *o, const char *key)
+{
+	struct json_object *child = json_object_new_object();
+
+	json_object_object_add(o, key, child);
+	return child;
+}
+
+static char *
+who(struct op *op, const struct http_req *rq, const char *column)
+{
+	return rq->who ? rows_get(op, rq->who, 0, column) : NULL;
+}
+
+/* What every page has: me, workspace, project, nav, here, at, theme. */
+static void
+put_common(struct op *op, const struct http_req *rq, struct json_object *c)
+{
+	const char *theme = http_cookie(op, rq, "theme");
+	struct json_object *o;
+	const char *role, *nav;
+
+	o = put_object(c, "here");
+	put(o, "path", rq->path);
+	put(o, "query", rq->query);
+	if (*rq->query)
+		put(o, "address", mem_fmt(op, "%s?%s", rq->path, rq->query));
+	else
+		put(o, "address", rq->path);
+	if (rq->endpoint && rq->endpoint->page)
+		put_true(put_object(c, "at"), rq->endpoint->page);
+	if (theme &&
+	    (strcmp(theme, "light") == 0 || strcmp(theme, "dark") == 0))
+		put(c, "theme", theme);
+	if (!rq->who)
+		return;
+	o = put_object(c, "me");
+	put(o, "id", who(op, rq, "user_id"));
+	put(o, "name", who(op, rq, "user_name"));
+	role = who(op, rq, "role");
+	put(o, "role", role);
+	if (*rq->cookie)
+		put(o, "csrf", auth_csrf_new(op, rq->cookie));
+	if (role && (strcmp(role, "admin") == 0 || strcmp(role, "owner") == 0))
+		put_true(o, "isAdmin");
+	if (role && strcmp(role, "viewer") != 0)
+		put_true(o, "isMember");
+	if (role) {
+		o = put_object(c, "workspace");
+		put(o, "slug", who(op, rq, "workspace_slug"));
+		put(o, "name", who(op, rq, "workspace_name"));
+		put(o, "timezone", who(op, rq, "timezone"));
+	}
+	if (who(op, rq, "project_id")) {
+		o = put_object(c, "project");
+		put(o, "key", who(op, rq, "project_key_"));
+		put(o, "name", who(op, rq, "project_name"));
+	}
+	nav = who(op, rq, "nav");
+	if (nav)
+		json_object_object_add(c, "nav", json_tokener_parse(nav));
+}
+
+/* The one-off message a form left: its name in a cookie, its text ours. */
+static void
+put_message(struct op *op, const struct http_req *rq, struct http_resp *rs,
+    struct json_object *c)
+{
+	const char *name = http_cookie(op, rq, "m");
+	const struct endpoint *form = name ? endpoint_find(name) : NULL;
+
+	if (!name)
+		return;
+	if (form)
+		put(c, "message", form->message);
+	http_header(
+	    rs, "Set-Cookie", "m=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
+}
+
+static bool
+is_unreserved(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') || strchr("-._~,:", c);
+}
+
+static void
+put_encoded(struct buf *b, const char *text)
+{
+	for (; *text; text++) {
+		if (is_unreserved(*text))
+			buf_char(b, *text);
+		else
+			buf_fmt(b, "%%%02X", (unsigned char)*text);
+	}
+}
+
+/* path?query with one parameter (or one of its values) left out, without the
+ * cursor, and `more` put behind. */
+static char *
+address(struct op *op, const char *path, const struct http_pair *pairs,
+    size_t n, const struct http_pair *without, const char *more)
+{
+	struct buf *b = buf_new(op, 64 << 10);
+	char glue = '?';
+
+	buf_text(b, path);
+	for (size_t i = 0; i < n; i++) {
+		if (!*pairs[i].value || &pairs[i] == without ||
+		    strcmp(pairs[i].name, "cursor") == 0)
+			continue;
+		buf_char(b, glue);
+		glue = '&';
+		put_encoded(b, pairs[i].name);
+		buf_char(b, '=');
+		put_encoded(b, pairs[i].value);
+	}
+	if (more) {
+		buf_char(b, glue);
+		buf_text(b, "cursor=");
+		put_encoded(b, more);
+	}
+	return b->data;
+}
+
+/* filters: what is chosen, for the form; active: what can be removed. */
+static void
+put_filters(struct op *op, const struct http_req *rq,
+    const struct http_pair *pairs, size_t n, struct json_object *c)
+{
+	struct json_object *filters = put_object(c, "filters");
+	struct json_object *active = json_object_new_array();
+
+	json_object_object_add(c, "active", active);
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *row, *chosen = NULL;
+
+		if (!*pairs[i].value || strcmp(pairs[i].name, "cursor") == 0 ||
+		    strcmp(pairs[i].name, "limit") == 0)
+			continue;
+		/* {"state":{"value":"open","open":true}}: usable for text
+		 * fields and for options alike */
+		if (!json_object_object_get_ex(filters, pairs[i].name, &chosen))
+			chosen = put_object(filters, pairs[i].name);
+		put(chosen, "value", pairs[i].value);
+		for (const char *rest = pairs[i].value; *rest;) {
+			size_t k = strcspn(rest, ",");
+
+			if (k)
+				put_true(chosen, mem_dup_n(op, rest, k));
+			rest += k + (rest[k] == ',');
+		}
+		if (strcmp(pairs[i].name, "order") == 0)
+			continue;
+		row = json_object_new_object();
+		put(row, "name", pairs[i].name);
+		put(row, "value", pairs[i].value);
+		put(row, "removeHref",
+		    address(op, rq->path, pairs, n, &pairs[i], NULL));
+		json_object_array_add(active, row);
+	}
+	if (json_object_array_length(active)) {
+		put(c, "clearHref", rq->path);
+		put_true(c, "isFiltered");
+	}
+}
+
+static void
+put_pager(struct op *op, const struct http_req *rq,
+    const struct http_pair *pairs, size_t n, const struct http_result *result,
+    struct json_object *c)
+{
+	struct json_object *o = put_object(c, "page");
+	char *previous, *next;
+
+	http__page_edges(op, result, &previous, &next);
+	if (previous)
+		put(o, "previousHref",
+		    address(op, rq->path, pairs, n, NULL, previous));
+	if (next)
+		put(o, "nextHref", address(op, rq->path, pairs, n, NULL, next));
+	if (previous || next)
+		put_true(o, "isNeeded");
+}
+
+/* One run of a page: its endpoint and those it uses. */
+struct pour {
+	struct http_pair *pairs;
+	size_t n_pairs, n_units;
+	struct http_args *args[UNITS_MAX];
+	struct http_result results[UNITS_MAX];
+};
+
+/* Types the query for the page and all it uses; a form shown again has none.
+ * Unlike the API a page leaves out what it does not know: old bookmarks and
+ * trackers' parameters must not break it. */
+static enum err
+prepare(
+    struct op *op, struct http_req *rq, const char *query, struct pour *pour)
+{
+	const struct endpoint *e = rq->endpoint;
+	enum err err = http__pairs(op, query, &pour->pairs, &pour->n_pairs);
+	bool *used;
+
+	if (err)
+		return err;
+	assert(e->n_uses < UNITS_MAX);
+	used = mem_array(op, bool, pour->n_pairs);
+	pour->n_units = 1 + e->n_uses;
+	for (size_t i = 0; i < pour->n_units && !err; i++)
+		err = http__args(op, rq, i ? e->uses[i - 1].endpoint : e,
+		    pour->pairs, pour->n_pairs, used, &pour->args[i]);
+	return err;
+}
+
+static int64_t
+now_micros(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static enum err
+parse_document(struct op *op, const struct http_result *result,
+    const struct http_style *style, struct json_object **out)
+{
+	struct buf *b = buf_new(op, HTTP_REPLY_MAX);
+	enum err e = http__document(op, result, style, b);
+
+	if (!e)
+		*out = json_tokener_parse(b->data);
+	mem_drop(&b);
+	return e;
+}
+
+static enum err
+put_documents(struct op *op, const struct http_req *rq, const struct pour *pour,
+    struct json_object *c)
+{
+	const char *zone = who(op, rq, "timezone");
+	const struct http_style style = {
+	    .zone = zone ? zone : "UTC", .now = now_micros()};
+
+	for (size_t i = 0; i < pour->n_units; i++) {
+		struct json_object *doc = NULL;
+		enum err e =
+		    parse_document(op, &pour->results[i], &style, &doc);
+
+		if (e)
+			return e;
+		if (i) {
+			json_object_object_add(
+			    c, rq->endpoint->uses[i - 1].as, doc);
+			continue;
+		}
+		json_object_object_foreach (doc, key, value) {
+			json_object_object_add(c, key, json_object_get(value));
+		}
+		json_object_put(doc);
+	}
+	return ERR_OK;
+}
+
+/* A page may send its reader on: a column "!redirect" in its first row. */
+static const char *
+redirect_of(struct op *op, const struct pour *pour)
+{
+	const struct http_result *own = &pour->results[0];
+
+	for (size_t i = 0; i < own->args->endpoint->n_parts; i++)
+		if (rows_count(own->rows[i]) &&
+		    rows_find(own->rows[i], "!redirect") >= 0)
+			return rows_get(op, own->rows[i], 0, "!redirect");
+	return NULL;
+}
+
+static enum err
+render(struct op *op, struct http_resp *rs, const char *page,
+    struct json_object *context)
+{
+	buf_reset(rs->body);
+	rs->type = "text/html; charset=utf-8";
+	if (templates_render(
+		templates, mem_fmt(op, "pages/%s", page), context, rs->body))
+		return op_fail(op, ERR_INTERNAL, "page %s", page);
+	return ERR_OK;
+}
+
+/* The page for what the request said, with `extra` (input and errors of a
+ * refused form) in its context. */
+static enum err
+show(struct op *op, struct http_req *rq, struct http_resp *rs,
+    const char *query, struct json_object *extra)
+{
+	const struct endpoint *e = rq->endpoint;
+	struct json_object *c = op_json(op, json_object_new_object());
+	struct pour pour = {.n_units = 0};
+	const char *go;
+	enum err err = prepare(op, rq, query, &pour);
+
+	if (!err)
+		err =
+		    http__run(op, rq, e, pour.args, pour.n_units, pour.results);
+	if (err)
+		return err;
+	go = redirect_of(op, &pour);
+	if (go)
+		return http_see_other(rs, go);
+	err = put_documents(op, rq, &pour, c);
+	if (err)
+		return err;
+	put_common(op, rq, c);
+	put_message(op, rq, rs, c);
+	put_filters(op, rq, pour.pairs, pour.n_pairs, c);
+	for (size_t i = 0; i < pour.n_units; i++)
+		if (pour.args[i]->order)
+			put_pager(op, rq, pour.pairs, pour.n_pairs,
+			    &pour.results[i], c);
+	if (e->n_uses || e->n_orders) {
+		const char *asked = *query ? mem_fmt(op, "?%s", query) : "";
+
+		put(c, "json", mem_fmt(op, "%s.json%s", rq->path, asked));
+		put(c, "csv", mem_fmt(op, "%s.csv%s", rq->path, asked));
+	}
+	if (extra) {
+		json_object_object_foreach (extra, key, value) {
+			json_object_object_add(c, key, json_object_get(value));
+		}
+	}
+	return render(op, rs, e->page, c);
+}
+
+/* The other doors: the list a page shows, as JSON or CSV. */
+static enum err
+show_data(struct op *op, struct http_req *rq, struct http_resp *rs, bool csv)
+{
+	const struct http_style plain = {.zone = NULL};
+	struct pour pour = {.n_units = 0};
+	enum err err = prepare(op, rq, rq->query, &pour);
+	size_t unit = rq->endpoint->n_uses ? 1 : 0;
+
+	if (!err)
+		err = http__run(op, rq, rq->endpoint, pour.args, pour.n_units,
+		    pour.results);
+	if (err)
+		return err;
+	if (csv) {
+		rs->type = "text/csv; charset=utf-8";
+		return http__csv(op, &pour.results[unit], rs->body);
+	}
+	rs->type = "application/json";
+	return http__document(op, &pour.results[unit], &plain, rs->body);
+}
+
+static void
+put_headline(struct json_object *c, enum err e)
+{
+	static const struct {
+		enum err e;
+		const char *title;
+	} titles[] = {
+	    {ERR_NOT_FOUND, "Page not found"},
+	    {ERR_FORBIDDEN, "Your role does not allow this"},
+	    {ERR_CSRF, "The form has expired"},
+	    {ERR_VERSION_CONFLICT, "Someone changed this before you did"},
+	    {ERR_UNAVAILABLE, "Gnomon is not available at the moment"},
+	    {ERR_METHOD_NOT_ALLOWED, "Page not found"},
+	};
+
+	put(c, "title", "The page could not be shown");
+	if (err_info(e)->status < 500)
+		put(c, "title", err_info(e)->sentence);
+	for (size_t i = 0; i < nitems(titles); i++)
+		if (titles[i].e == e)
+			put(c, "title", titles[i].title);
+}
+
+void
+http__error_page(struct op *op, const struct http_req *rq, struct http_resp *rs)
+{
+	const struct err_info *info = err_info(op->err);
+	struct json_object *c = op_json(op, json_object_new_object());
+	struct json_object *errors = NULL;
+
+	put_common(op, rq, c);
+	put_headline(c, op->err);
+	json_object_object_add(c, "status", json_object_new_int(info->status));
+	put(c, "code", info->word);
+	put(c, "sentence", info->sentence);
+	put(c, "requestId", rq->id);
+	put_true(c, mem_fmt(op, "is%d", info->status));
+	if (op->details && op->err == ERR_VERSION_CONFLICT) {
+		json_object_object_add(c, "current",
+		    json_object_get(
+			json_object_object_get(op->details, "current")));
+		json_object_object_add(c, "yours", json_object_get(rq->json));
+	}
+	if (json_object_object_get_ex(op->details, "errors", &errors))
+		json_object_object_add(c, "errors", json_object_get(errors));
+	if (rq->endpoint && rq->endpoint->again) {
+		const struct endpoint *back = rq->endpoint->again;
+
+		put(c, "backHref", back == rq->endpoint ? rq->path : rq->path);
+	}
+	rs->status = info->status;
+	if (templates_render(templates,
+		op->err == ERR_VERSION_CONFLICT &&
+			templates_has(templates, "pages/conflict")
+		    ? "pages/conflict"
+		    : "pages/error",
+		c, rs->body)) {
+		buf_reset(rs->body);
+		buf_text(rs->body, info->sentence);
+		rs->type = "text/plain; charset=utf-8";
+		return;
+	}
+	rs->type = "text/html; charset=utf-8";
+}
+
+static void
+to_login(struct op *op, const struct http_req *rq, struct http_resp *rs)
+{
+	struct buf *b = buf_new(op, 16 << 10);
+
+	buf_text(b, "/login");
+	if (rq->method == METHOD_GET && strcmp(rq->path, "/") != 0) {
+		buf_text(b, "?next=");
+		put_encoded(b, rq->path);
+	}
+	(void)http_see_other(rs, b->data);
+}
+
+static void
+refuse(struct op *op, struct http_req *rq, struct http_resp *rs)
+{
+	if (op->err == ERR_UNAUTHENTICATED)
+		to_login(op, rq, rs);
+	else
+		http__error_page(op, rq, rs);
+}
+
+static void
+open_cookie(struct op *op, struct http_req *rq)
+{
+	const char *cookie =
+	    http_cookie(op, rq, rq->is_https ? "__Host-s" : "s");
+
+	rq->cookie = cookie && http_may_sign_in(rq) ? cookie : "";
+	rq->authorization = ""; /* pages know cookies only */
+}
+
+void
+http__page(struct op *op, struct http_req *rq, struct http_resp *rs)
+{
+	const char *dot = strrchr(rq->path, '.');
+	enum err e;
+
+	open_cookie(op, rq);
+	http_header(rs, "Vary", "Cookie");
+	http_header(rs, "Cache-Control", "private, no-cache");
+	if (dot && strcmp(dot, ".json") == 0)
+		e = show_data(op, rq, rs, false);
+	else if (dot && strcmp(dot, ".csv") == 0)
+		e = show_data(op, rq, rs, true);
+	else
+		e = show(op, rq, rs, rq->query, NULL);
+	if (e)
+		refuse(op, rq, rs);
+}
+
+/* Forms */
+
+/* The site the form came from, as browsers tell it; a text browser tells
+ * nothing, and then the token alone decides. */
+static bool
+is_same_site(struct op *op, const struct http_req *rq)
+{
+	if (*rq->fetch_site)
+		return strcmp(rq->fetch_site, "same-origin") == 0;
+	if (*rq->origin)
+		return strcmp(rq->origin,
+			   mem_fmt(op, "%s://%s",
+			       rq->is_https ? "https" : "http", rq->host)) == 0;
+	return true;
+}
+
+static bool
+is_ours(const char *name)
+{
+	return strcmp(name, "csrf") == 0 || strcmp(name, "once") == 0 ||
+	    strcmp(name, "next") == 0;
+}
+
+/* A field's text as the JSON its schema asks for. */
+static struct json_object *
+coerce(enum schema_type type, const char *text)
+{
+	int64_t number;
+	double real;
+	char *end;
+
+	if ((type & SCHEMA_INTEGER) && text_int(text, &number))
+		return json_object_new_int64(number);
+	if (type & SCHEMA_NUMBER) {
+		real = strtod(text, &end);
+		if (end != text && !*end)
+			return json_object_new_double(real);
+	}
+	if ((type & SCHEMA_BOOLEAN) && strcmp(text, "true") == 0)
+		return json_object_new_boolean(true);
+	if ((type & SCHEMA_BOOLEAN) && strcmp(text, "false") == 0)
+		return json_object_new_boolean(false);
+	if ((type & SCHEMA_NULL) && strcmp(text, "null") == 0)
+		return NULL;
+	return json_object_new_string(text);
+}
+
+/* The fields as the body of the endpoint; input keeps them as typed. */
+static void
+read_fields(const struct endpoint *of, const struct http_pair *pairs, size_t n,
+    struct json_object *body, struct json_object *input)
+{
+	const struct schema *schema = of->body ? http__schema(of->body) : NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		enum schema_type type;
+
+		if (strcmp(pairs[i].name, "password") != 0)
+			put(input, pairs[i].name, pairs[i].value);
+		if (is_ours(pairs[i].name) || !*pairs[i].value)
+			continue;
+		type = schema ? schema_property_type(schema, pairs[i].name)
+			      : SCHEMA_STRING;
+		json_object_object_add(
+		    body, pairs[i].name, coerce(type, pairs[i].value));
+	}
+}
+
+static const char *
+field(const struct http_pair *pairs, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(pairs[i].name, name) == 0)
+			return pairs[i].value;
+	return "";
+}
+
+/* A path on this site and nothing else: "/x", never "//host" or "/\host". */
+static bool
+is_local(const char *path)
+{
+	return path[0] == '/' && path[1] != '/' && path[1] != '\\' &&
+	    !strpbrk(path, "\r\n\t") && strlen(path) < 2000;
+}
+
+/* `then` with its {names} filled: path, the form's next, a column. */
+static char *
+destination(struct op *op, const struct http_req *rq, const char *next,
+    const struct http_result *result)
+{
+	struct buf *b = buf_new(op, 8 << 10);
+
+	for (const char *s = rq->endpoint->then; *s;) {
+		size_t n = strcspn(s, "{"), k;
+		const char *name, *value;
+
+		buf_add(b, s, n);
+		s += n;
+		if (!*s)
+			break;
+		k = strcspn(++s, "}");
+		name = mem_dup_n(op, s, k);
+		s += k + 1;
+		if (strcmp(name, "next") == 0) {
+			buf_text(b, is_local(next) ? next : "/");
+			continue;
+		}
+		value = http_segment(rq, name);
+		if (!*value && result->rows && rows_count(result->rows[0]))
+			value = rows_get(op, result->rows[0], 0, name);
+		put_encoded(b, value ? value : "");
+	}
+	return b->data;
+}
+
+/* Runs the form's endpoint. */
+static enum err
+submit(struct op *op, struct http_req *rq, struct http_resp *rs,
+    struct http_result *out_result)
+{
+	const struct endpoint *form = rq->endpoint, *of = form->form_of;
+	struct http_args *args;
+	enum err e = ERR_OK;
+
+	if (of->body)
+		e = http__validate(op, of->body, rq->json);
+	if (!e)
+		e = http__args(op, rq, of, NULL, 0, NULL, &args);
+	if (e)
+		return e;
+	if (of->body && of->body_slot < of->n_slots) {
+		args->values[of->body_slot] = http__body_text(op, rq->json);
+		args->given |= UINT32_C(1) << of->body_slot;
+	}
+	e = http__run(op, rq, form, &args, 1, out_result);
+	if (!e && of->handler)
+		e = of->handler(op, rq, rs);
+	return e;
+}
+
+/* The same path seen as another endpoint's: its {names} by name. */
+static void
+see_as(struct http_req *rq, const struct endpoint *e)
+{
+	const char *segments[nitems(rq->segments)] = {NULL};
+	const char *s = e->path;
+
+	for (size_t k = 0; (s = strchr(s, '{')); k++, s++) {
+		char name[64];
+		size_t n = strcspn(s + 1, "}");
+
+		assert(n < sizeof(name) && k < nitems(segments));
+		memcpy(name, s + 1, n);
+		name[n] = '\0';
+		segments[k] = http_segment(rq, name);
+	}
+	memcpy(rq->segments, segments, sizeof(segments));
+	rq->endpoint = e;
+}
+
+/* Shows the page again with what was typed and what is wrong with it. */
+static void
+show_again(struct op *op, struct http_req *rq, struct http_resp *rs,
+    struct json_object *input)
+{
+	const struct err_info *info = err_info(op->err);
+	struct json_object *extra = op_json(op, json_object_new_object());
+	struct json_object *errors = NULL, *row;
+	struct op *again = op_new(op, op->id, op->db);
+
+	if (json_object_object_get_ex(op->details, "errors", &errors)) {
+		json_object_get(errors);
+		for (size_t i = 0; i < json_object_array_length(errors); i++) {
+			row = json_object_array_get_idx(errors, i);
+			put(row, "field",
+			    json_object_get_string(
+				json_object_object_get(row, "pointer")) +
+				1);
+		}
+	} else {
+		errors = json_object_new_array();
+		row = json_object_new_object();
+		put(row, "message", info->sentence);
+		json_object_array_add(errors, row);
+	}
+	json_object_object_add(extra, "errors", errors);
+	json_object_object_add(extra, "input", json_object_get(input));
+	see_as(rq, rq->endpoint->again);
+	if (show(again, rq, rs, "", extra)) {
+		rq->endpoint = NULL;
+		refuse(again, rq, rs);
+		return;
+	}
+	rs->status = info->status;
+}
+
+static bool
+is_correctable(enum err e)
+{
+	return e == ERR_VALIDATION_FAILED || e == ERR_BAD_CREDENTIALS ||
+	    e == ERR_CONFLICT || e == ERR_ILLEGAL_STATE;
+}
+
+void
+http__form(struct op *op, struct http_req *rq, struct http_resp *rs)
+{
+	const struct endpoint *form = rq->endpoint;
+	struct json_object *input = op_json(op, json_object_new_object());
+	struct http_result result = {.args = NULL};
+	struct http_pair *pairs = NULL;
+	size_t n = 0;
+
+	open_cookie(op, rq);
+	rq->is_form = true;
+	rq->json = op_json(op, json_object_new_object());
+	http_header(rs, "Cache-Control", "no-store");
+	if (rq->is_body_too_large)
+		(void)op_fail(op, ERR_BODY_TOO_LARGE, "form");
+	else if (http__pairs(op, rq->body, &pairs, &n))
+		(void)op->err;
+	else if (!is_same_site(op, rq))
+		(void)op_fail(op, ERR_CSRF, "from %s", rq->origin);
+	else if (form->role != ROLE_PUBLIC && !*rq->cookie)
+		(void)op_fail(op, ERR_UNAUTHENTICATED, "no cookie");
+	else if (form->role != ROLE_PUBLIC &&
+	    !auth_csrf_matches(rq->cookie, field(pairs, n, "csrf")))
+		(void)op_fail(op, ERR_CSRF, "token");
+	else
+		read_fields(form->form_of, pairs, n, rq->json, input);
+	if (!op->err && !submit(op, rq, rs, &result)) {
+		(void)http_see_other(
+		    rs, destination(op, rq, field(pairs, n, "next"), &result));
+		if (form->message)
+			http_header(rs, "Set-Cookie",
+			    "m=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax",
+			    form->name, FLASH_SECONDS);
+		return;
+	}
+	if (form->again && is_correctable(op->err))
+		show_again(op, rq, rs, input);
+	else
+		refuse(op, rq, rs);
+}

@@ -1,0 +1,500 @@
+/*
+ * Rows to documents: the one writer of JSON and CSV.
+ *
+ * Aliases are the keys, a dotted alias nests, jsonb is copied as it is. For
+ * pages the same writer adds how people read a value, beside it, by its type
+ * and the unit its name ends in (sql/README.md).
+ */
+#include <assert.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "http/http_priv.h"
+#include "view/charts.h"
+#include "view/humane.h"
+
+enum { DEPTH_MAX = 4 };
+
+static bool
+is_hidden(const char *name)
+{
+	return *name == '~' || *name == '!';
+}
+
+/* How many leading segments two dotted names share, not counting the last. */
+static size_t
+shared_depth(const char *a, const char *b, size_t *out_bytes)
+{
+	size_t depth = 0, bytes = 0;
+
+	for (size_t i = 0; a[i] && a[i] == b[i]; i++) {
+		if (a[i] == '.') {
+			depth++;
+			bytes = i + 1;
+		}
+	}
+	*out_bytes = bytes;
+	return depth;
+}
+
+static size_t
+depth_of(const char *name)
+{
+	size_t depth = 0;
+
+	for (; *name; name++)
+		depth += *name == '.';
+	return depth;
+}
+
+/* True when every column below the prefix (n bytes, dot included) is NULL. */
+static bool
+is_all_null(const struct rows *r, size_t row, size_t col, size_t n)
+{
+	const char *prefix = rows_name(r, col);
+
+	for (size_t i = col; i < rows_width(r); i++) {
+		if (strncmp(rows_name(r, i), prefix, n) != 0)
+			break;
+		if (!rows_is_null(r, row, i))
+			return false;
+	}
+	return true;
+}
+
+static void
+put_key(struct buf *out, const char *name, size_t n, const char *suffix)
+{
+	char last = out->len ? out->data[out->len - 1] : '{';
+
+	if (last != '{')
+		buf_char(out, ',');
+	buf_char(out, '"');
+	buf_add(out, name, n);
+	buf_text(out, suffix);
+	buf_text(out, "\":");
+}
+
+static void
+put_twin(struct buf *out, const char *name, const char *suffix, char *text)
+{
+	put_key(out, name, strlen(name), suffix);
+	buf_json_text(out, text, strlen(text));
+	mem_drop(&text);
+}
+
+/* The value as people read it, by type and by the unit in the name. */
+static void
+put_twins(struct buf *out, const struct rows *r, size_t row, size_t col,
+    const char *name, const struct http_style *style)
+{
+	unsigned type = rows_type(r, col);
+
+	if (rows_is_null(r, row, col))
+		return;
+	if (type == SQL_TIME) {
+		int64_t at = rows_time(r, row, col);
+
+		put_twin(out, name, "Text", humane_time(out, at, style->zone));
+		put_twin(out, name, "Day",
+		    humane_day(out, at, style->zone, style->now));
+	} else if (type == SQL_DATE) {
+		char *date = rows_text(out, r, row, col);
+
+		put_twin(out, name, "Text",
+		    humane_date(
+			out, date, humane_year(style->now, style->zone)));
+		mem_drop(&date);
+	} else if (type == SQL_FLOAT8 && text_ends(name, "Share")) {
+		put_twin(out, name, "Text",
+		    humane_share(out, rows_float(r, row, col)));
+	} else if (type == SQL_INT8 || type == SQL_INT4) {
+		int64_t n = rows_int(r, row, col);
+
+		if (text_ends(name, "Micros"))
+			put_twin(out, name, "Text", humane_money(out, n));
+		else if (text_ends(name, "Tokens"))
+			put_twin(out, name, "Text", humane_tokens(out, n));
+		else if (text_ends(name, "Ms"))
+			put_twin(out, name, "Text", humane_duration(out, n));
+		else if (type == SQL_INT8)
+			put_twin(out, name, "Text", humane_count(out, n));
+	}
+}
+
+/* The members of a row, without the braces around them. */
+static bool
+put_members(struct buf *out, const struct rows *r, size_t row,
+    const struct http_style *style)
+{
+	const char *open = ""; /* the name whose objects are open */
+	size_t width = rows_width(r);
+
+	for (size_t col = 0; col < width; col++) {
+		const char *name = rows_name(r, col), *rest;
+		size_t bytes, shared, dot;
+
+		if (is_hidden(name))
+			continue;
+		shared = shared_depth(open, name, &bytes);
+		for (size_t d = depth_of(open); d > shared; d--)
+			buf_char(out, '}');
+		open = name;
+		rest = name + bytes;
+		while ((dot = strcspn(rest, ".")), rest[dot]) {
+			size_t below = (size_t)(rest - name) + dot + 1;
+
+			put_key(out, rest, dot, "");
+			if (is_all_null(r, row, col, below)) {
+				buf_text(out, "null");
+				while (col + 1 < width &&
+				    strncmp(rows_name(r, col + 1), name,
+					below) == 0)
+					col++;
+				/* what is open now ends before this object */
+				open =
+				    mem_dup_n(out, name, (size_t)(rest - name));
+				break;
+			}
+			buf_char(out, '{');
+			rest += dot + 1;
+		}
+		if (rest[dot])
+			continue;
+		put_key(out, rest, strlen(rest), "");
+		if (!rows_json(r, row, col, out))
+			return false;
+		if (style->zone)
+			put_twins(out, r, row, col, rest, style);
+	}
+	for (size_t d = depth_of(open); d > 0; d--)
+		buf_char(out, '}');
+	return true;
+}
+
+struct writer {
+	const struct http_result *result;
+	const struct endpoint *e;
+	const struct http_style *style;
+	struct buf *out;
+	size_t at[HTTP_SLOTS]; /* next row of each nested part */
+};
+
+static bool put_list(struct writer *w, size_t part, size_t from, size_t to);
+
+/* The rows of nested parts that belong to this row follow it in their order. */
+static bool
+put_children(struct writer *w, size_t parent, size_t row)
+{
+	const struct rows *rows = w->result->rows[parent];
+
+	for (size_t i = 0; i < w->e->n_parts; i++) {
+		const struct part *p = &w->e->parts[i];
+		const struct rows *below = w->result->rows[i];
+		size_t from = w->at[i], to = from;
+		int key, own;
+
+		if (p->kind != PART_NESTED || p->parent != parent)
+			continue;
+		key = rows_find(below, mem_fmt(w->out, "~%s", p->by));
+		if (key < 0)
+			key = rows_find(below, p->by);
+		own = rows_find(rows, p->by);
+		assert(key >= 0 && own >= 0);
+		while (to < rows_count(below) &&
+		    rows_same(rows, row, (size_t)own, below, to, (size_t)key))
+			to++;
+		w->at[i] = to;
+		put_key(w->out, p->name, strlen(p->name), "");
+		if (!put_list(w, i, from, to))
+			return false;
+	}
+	return true;
+}
+
+static bool
+put_object(struct writer *w, size_t part, size_t row)
+{
+	buf_char(w->out, '{');
+	if (!put_members(w->out, w->result->rows[part], row, w->style) ||
+	    !put_children(w, part, row))
+		return false;
+	buf_char(w->out, '}');
+	return true;
+}
+
+static bool
+put_list(struct writer *w, size_t part, size_t from, size_t to)
+{
+	buf_char(w->out, '[');
+	for (size_t row = from; row < to; row++) {
+		if (row > from)
+			buf_char(w->out, ',');
+		if (!put_object(w, part, row))
+			return false;
+	}
+	buf_char(w->out, ']');
+	return true;
+}
+
+/* A chart of a part's rows as "<name>Svg", for pages. */
+static bool
+put_chart(struct writer *w, const struct part *p, size_t from)
+{
+	struct json_object *rows;
+	struct buf *svg;
+	bool drawn;
+
+	if (!p->chart || !w->style->zone)
+		return true;
+	rows = json_tokener_parse(w->out->data + from);
+	svg = buf_new(w->out, 256 << 10);
+	drawn = !chart_draw(p->chart, rows, p->name, svg);
+	json_object_put(rows);
+	if (drawn) {
+		put_key(w->out, p->name, strlen(p->name), "Svg");
+		buf_json_text(w->out, svg->data, svg->len);
+	}
+	mem_drop(&svg);
+	return drawn;
+}
+
+static size_t
+paged_part(const struct endpoint *e)
+{
+	for (size_t i = 0; i < e->n_parts; i++)
+		for (size_t k = 0; k < e->parts[i].n_pieces; k++)
+			if (e->parts[i].pieces[k].kind == PIECE_PAGE)
+				return i;
+	return e->n_parts;
+}
+
+/* The rows of the page asked for: one more was fetched to know whether there
+ * is more, and a backward page came in reverse. */
+static bool
+put_page(struct writer *w, size_t part)
+{
+	const struct http_args *args = w->result->args;
+	size_t n = rows_count(w->result->rows[part]);
+
+	if (n > (size_t)args->limit)
+		n = (size_t)args->limit;
+	buf_char(w->out, '[');
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_char(w->out, ',');
+		if (!put_object(w, part, args->backwards ? n - 1 - i : i))
+			return false;
+	}
+	buf_char(w->out, ']');
+	return true;
+}
+
+void
+http__page_edges(struct op *op, const struct http_result *result,
+    char **out_previous, char **out_next)
+{
+	const struct http_args *args = result->args;
+	size_t part = paged_part(args->endpoint);
+	const struct rows *rows = result->rows[part];
+	size_t n = rows_count(rows), last;
+	bool more = n > (size_t)args->limit;
+
+	*out_previous = *out_next = NULL;
+	if (more)
+		n = (size_t)args->limit;
+	if (n == 0)
+		return;
+	last = n - 1;
+	if (args->backwards || more)
+		*out_next = http__cursor(
+		    op, args, rows, args->backwards ? 0 : last, false);
+	if (args->backwards ? more : args->keys != NULL)
+		*out_previous = http__cursor(
+		    op, args, rows, args->backwards ? last : 0, true);
+}
+
+static bool
+put_named_part(struct writer *w, size_t i)
+{
+	const struct part *p = &w->e->parts[i];
+	size_t n = rows_count(w->result->rows[i]), from;
+
+	if (p->kind == PART_NESTED || p->kind == PART_DOCUMENT)
+		return true;
+	put_key(w->out, p->name, strlen(p->name), "");
+	from = w->out->len;
+	if (p->kind == PART_ONE) {
+		if (n)
+			return put_object(w, i, 0);
+		buf_text(w->out, "null");
+		return true;
+	}
+	if (i == paged_part(w->e) ? !put_page(w, i) : !put_list(w, i, 0, n))
+		return false;
+	return put_chart(w, p, from);
+}
+
+static void
+put_cursor(struct writer *w, const char *key, const char *cursor)
+{
+	put_key(w->out, key, strlen(key), "");
+	if (cursor)
+		buf_json_text(w->out, cursor, strlen(cursor));
+	else
+		buf_text(w->out, "null");
+}
+
+static bool
+put_document(struct writer *w, struct op *op)
+{
+	const struct endpoint *e = w->e;
+	bool has_document = e->n_parts && e->parts[0].kind == PART_DOCUMENT;
+
+	if (has_document &&
+	    (e->reply == REPLY_LIST || e->reply == REPLY_PAGE)) {
+		bool paged = paged_part(e) == 0;
+		char *previous, *next;
+
+		buf_text(w->out, "{\"items\":");
+		if (paged ? !put_page(w, 0)
+			  : !put_list(w, 0, 0, rows_count(w->result->rows[0])))
+			return false;
+		if (paged) {
+			http__page_edges(op, w->result, &previous, &next);
+			put_cursor(w, "next", next);
+			put_cursor(w, "previous", previous);
+		}
+		buf_char(w->out, '}');
+		return true;
+	}
+	buf_char(w->out, '{');
+	if (has_document &&
+	    !put_members(w->out, w->result->rows[0], 0, w->style))
+		return false;
+	for (size_t i = 0; i < e->n_parts; i++)
+		if (!put_named_part(w, i))
+			return false;
+	buf_char(w->out, '}');
+	return true;
+}
+
+/* Rows of a nested part that found no parent are a fault of the block. */
+static bool
+all_placed(const struct writer *w)
+{
+	for (size_t i = 0; i < w->e->n_parts; i++)
+		if (w->e->parts[i].kind == PART_NESTED &&
+		    w->at[i] != rows_count(w->result->rows[i]))
+			return false;
+	return true;
+}
+
+enum err
+http__document(struct op *op, const struct http_result *result,
+    const struct http_style *style, struct buf *out)
+{
+	struct writer w = {.result = result,
+	    .e = result->args->endpoint,
+	    .style = style,
+	    .out = out};
+
+	if (!put_document(&w, op))
+		return op_fail(op, ERR_INTERNAL,
+		    "%s selects a type that has no JSON form", w.e->source);
+	if (!all_placed(&w))
+		return op_fail(op, ERR_INTERNAL,
+		    "%s: nested rows without a parent", w.e->source);
+	if (out->full)
+		return op_fail(op, ERR_INTERNAL, "the reply is too large");
+	return ERR_OK;
+}
+
+enum err
+http__outcome(struct op *op, const struct http_result *result)
+{
+	const struct endpoint *e = result->args->endpoint;
+	const struct http_style plain = {.zone = NULL};
+	const struct rows *rows;
+	char *word;
+
+	if (!e->n_parts || e->parts[0].kind != PART_DOCUMENT)
+		return ERR_OK;
+	rows = result->rows[0];
+	if (e->reply == REPLY_LIST || e->reply == REPLY_PAGE)
+		return ERR_OK;
+	if (rows_count(rows) == 0)
+		return rows_width(rows) ? op_fail(op, ERR_NOT_FOUND, "no row")
+					: ERR_OK;
+	word = rows_get(op, rows, 0, "!");
+	if (!word)
+		return ERR_OK;
+	if (err_of_word(word) == ERR_VERSION_CONFLICT) {
+		struct buf *current = buf_new(op, HTTP_REPLY_MAX);
+
+		buf_char(current, '{');
+		if (put_members(current, rows, 0, &plain)) {
+			buf_char(current, '}');
+			op->details = op_json(op, json_object_new_object());
+			json_object_object_add(op->details, "current",
+			    json_tokener_parse(current->data));
+		}
+	}
+	return op_fail(op, err_of_word(word), "%s: %s", e->source, word);
+}
+
+static void
+put_csv_field(struct buf *out, const char *text)
+{
+	bool number = strspn(text, "-.0123456789") == strlen(text);
+	bool quoted = strpbrk(text, ",\"\r\n") != NULL;
+
+	/* a spreadsheet must not take it for a formula */
+	if (quoted)
+		buf_char(out, '"');
+	if (!number && strchr("=+-@\t\r", *text) && *text)
+		buf_char(out, '\'');
+	for (; *text; text++) {
+		if (*text == '"')
+			buf_char(out, '"');
+		buf_char(out, *text);
+	}
+	if (quoted)
+		buf_char(out, '"');
+}
+
+enum err
+http__csv(struct op *op, const struct http_result *result, struct buf *out)
+{
+	const struct rows *r = result->rows[0];
+	const struct http_args *args = result->args;
+	size_t n = rows_count(r);
+
+	if (args->order && n > (size_t)args->limit)
+		n = (size_t)args->limit;
+	for (size_t row = 0; row <= n; row++) {
+		bool first = true;
+
+		for (size_t col = 0; col < rows_width(r); col++) {
+			const char *name = rows_name(r, col);
+			char *text = NULL;
+
+			if (is_hidden(name))
+				continue;
+			if (!first)
+				buf_char(out, ',');
+			first = false;
+			if (row)
+				text = rows_text(out, r, row - 1, col);
+			put_csv_field(out, row ? (text ? text : "") : name);
+			mem_drop(&text);
+		}
+		buf_text(out, "\r\n");
+	}
+	if (out->full)
+		return op_fail(op, ERR_INTERNAL, "the reply is too large");
+	return ERR_OK;
+}

@@ -1,0 +1,215 @@
+/*
+ * The statement of a part for the parameters given: the pieces that stand, in
+ * order, with $n for each value. Built once per process and combination, never
+ * from input; prepared once per connection.
+ */
+#include <assert.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+
+#include "auth/auth.h"
+#include "gen/queries.h"
+#include "http/http_priv.h"
+
+enum { SQL_MAX = 256 << 10, VARIANTS_MAX = 4096, HASHES = 1024 };
+
+/* Where the value of $n comes from: a slot, the limit, a key of the cursor. */
+enum { REF_LIMIT = 1000, REF_KEY = 2000 };
+
+struct variant {
+	const struct part *part;
+	const struct order *order;
+	uint32_t given;
+	bool backwards, has_keys;
+	struct stmt stmt;
+	size_t refs[HTTP_SLOTS + 8];
+	struct variant *next;
+};
+
+/* Grows up to VARIANTS_MAX; what would come after that is a fault of ours,
+ * because the combinations of a block's filters are few. */
+static struct variant *table[HASHES];
+static unsigned n_variants;
+
+static size_t
+hash(const struct part *part, const struct http_args *args)
+{
+	uint64_t h = (uintptr_t)part / sizeof(*part);
+
+	h = h * 31 + args->given;
+	h = h * 31 + (uintptr_t)args->order / sizeof(*args->order);
+	h = h * 4 + (args->backwards ? 2U : 0U) + (args->keys ? 1U : 0U);
+	return (h * UINT64_C(0x9E3779B97F4A7C15)) >> 32 & (HASHES - 1);
+}
+
+static void
+put_ref(struct variant *v, struct buf *sql, unsigned *types, size_t ref,
+    unsigned type)
+{
+	size_t n = 0;
+
+	while (n < v->stmt.n_types && v->refs[n] != ref)
+		n++;
+	if (n == v->stmt.n_types) {
+		assert(n < nitems(v->refs));
+		v->refs[n] = ref;
+		types[n] = type;
+		v->stmt.n_types++;
+	}
+	buf_fmt(sql, "$%zu", n + 1);
+}
+
+/* AND (a, b) < ($1, $2) ORDER BY a DESC, b DESC LIMIT $3 */
+static void
+put_page(struct variant *v, struct buf *sql, unsigned *types)
+{
+	const struct order *o = v->order;
+	bool descending = o->descending != v->backwards;
+
+	if (v->has_keys) {
+		buf_text(sql, "AND (");
+		for (size_t i = 0; i < o->n_columns; i++)
+			buf_fmt(sql, "%s%s", i ? ", " : "",
+			    o->columns[i].expression);
+		buf_text(sql, descending ? ") < (" : ") > (");
+		for (size_t i = 0; i < o->n_columns; i++) {
+			buf_text(sql, i ? ", " : "");
+			put_ref(v, sql, types, REF_KEY + i, o->columns[i].type);
+		}
+		buf_text(sql, ")");
+	}
+	buf_text(sql, " ORDER BY ");
+	for (size_t i = 0; i < o->n_columns; i++)
+		buf_fmt(sql, "%s%s%s", i ? ", " : "", o->columns[i].expression,
+		    descending ? " DESC" : "");
+	buf_text(sql, " LIMIT ");
+	put_ref(v, sql, types, REF_LIMIT, SQL_INT8);
+}
+
+static struct variant *
+build(const struct endpoint *e, const struct part *part,
+    const struct http_args *args)
+{
+	struct variant *v = mem_new(NULL, struct variant);
+	unsigned types[HTTP_SLOTS + 8];
+	struct buf *sql = buf_new(v, SQL_MAX);
+
+	assert(n_variants < VARIANTS_MAX);
+	v->part = part;
+	v->order = args->order;
+	v->given = args->given;
+	v->backwards = args->backwards;
+	v->has_keys = args->keys != NULL;
+	for (size_t i = 0; i < part->n_pieces; i++) {
+		const struct piece *p = &part->pieces[i];
+
+		if (p->kind == PIECE_TEXT)
+			buf_text(sql, p->text);
+		else if (p->kind == PIECE_SLOT)
+			put_ref(v, sql, types, p->slot, e->slots[p->slot].type);
+		else if (p->kind == PIECE_PAGE)
+			put_page(v, sql, types);
+		else if (!(args->given >> p->slot & 1))
+			i = p->to - 1;
+	}
+	assert(!sql->full);
+	v->stmt.id = N_QUERIES + ++n_variants;
+	v->stmt.source = part->source;
+	v->stmt.sql = sql->data;
+	v->stmt.types = mem_copy(v, types, v->stmt.n_types * sizeof(*types));
+	return v;
+}
+
+void
+http__call(struct op *op, const struct http_args *args, size_t part_index,
+    struct db_call *call)
+{
+	const struct part *part = &args->endpoint->parts[part_index];
+	struct variant **at = &table[hash(part, args)], *v;
+	const char **values;
+
+	for (v = *at; v; v = v->next)
+		if (v->part == part && v->given == args->given &&
+		    v->order == args->order &&
+		    v->backwards == args->backwards &&
+		    v->has_keys == (args->keys != NULL))
+			break;
+	if (!v) {
+		v = build(args->endpoint, part, args);
+		v->next = *at;
+		*at = v;
+	}
+	values = mem_array(op, const char *, v->stmt.n_types + 1);
+	for (size_t i = 0; i < v->stmt.n_types; i++) {
+		size_t ref = v->refs[i];
+
+		if (ref >= REF_KEY)
+			values[i] = args->keys[ref - REF_KEY];
+		else if (ref == REF_LIMIT) /* one more tells if there is more */
+			values[i] =
+			    mem_fmt(op, "%lld", (long long)args->limit + 1);
+		else
+			values[i] = args->values[ref];
+	}
+	call->stmt = &v->stmt;
+	call->values = values;
+}
+
+/* Cursors: a JSON array [order, direction, filter, key, …], sealed. */
+
+char *
+http__cursor(struct op *op, const struct http_args *args,
+    const struct rows *rows, size_t row, bool backwards)
+{
+	struct json_object *a = op_json(op, json_object_new_array());
+	const struct order *o = args->order;
+
+	/* order columns are NOT NULL, so every key has a value */
+	json_object_array_add(a, json_object_new_string(o->name));
+	json_object_array_add(a, json_object_new_boolean(backwards));
+	json_object_array_add(a, json_object_new_string(args->filter));
+	for (size_t i = 0; i < o->n_columns; i++) {
+		int col = rows_find(rows, o->columns[i].alias);
+
+		if (col < 0)
+			col = rows_find(
+			    rows, mem_fmt(op, "~%s", o->columns[i].alias));
+		assert(col >= 0);
+		json_object_array_add(a,
+		    json_object_new_string(
+			rows_text(op, rows, row, (size_t)col)));
+	}
+	return auth_seal(
+	    op, json_object_to_json_string_ext(a, JSON_C_TO_STRING_PLAIN));
+}
+
+static const char *
+item(const struct json_object *array, size_t i)
+{
+	return json_object_get_string(json_object_array_get_idx(array, i));
+}
+
+bool
+http__cursor_read(struct op *op, struct http_args *args, const char *sealed)
+{
+	char *text = auth_unseal(op, sealed);
+	struct json_object *a =
+	    text ? op_json(op, json_tokener_parse(text)) : NULL;
+	const struct order *o = args->order;
+	const char **keys;
+
+	if (!a || json_object_array_length(a) != 3 + o->n_columns ||
+	    strcmp(item(a, 0), o->name) != 0 ||
+	    strcmp(item(a, 2), args->filter) != 0)
+		return false;
+	args->backwards =
+	    json_object_get_boolean(json_object_array_get_idx(a, 1));
+	keys = mem_array(op, const char *, o->n_columns);
+	for (size_t i = 0; i < o->n_columns; i++) {
+		keys[i] = item(a, 3 + i);
+		if (!keys[i])
+			return false;
+	}
+	args->keys = keys;
+	return true;
+}
