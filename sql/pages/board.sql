@@ -1,0 +1,63 @@
+-- GET /w/{ws}/p/{project}/board                                   show_board
+-- The columns of a project, at most 50 cards each.
+-- role:   viewer
+-- page:   board
+-- part: totals one
+SELECT count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) AS "activeCount",
+       count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) = 1 AS "isOneActive",
+       count(*) FILTER (WHERE s.status IN ('in_progress', 'review') AND s.status_since < gnomon.now() - interval '5 days') AS "stalledCount",
+       count(*) FILTER (WHERE s.status <> 'done' AND EXISTS (
+         SELECT FROM dependencies d JOIN stories o ON o.workspace_id = d.workspace_id
+                 AND o.id = CASE d.dependency_type WHEN 'blocks' THEN d.source_id ELSE d.target_id END
+          WHERE d.workspace_id = s.workspace_id AND d.removed_at IS NULL AND o.status <> 'done' AND o.deleted_at IS NULL
+            AND (d.dependency_type = 'blocks' AND d.target_id = s.id OR d.dependency_type = 'requires' AND d.source_id = s.id))) AS "blockedCount",
+       count(*) AS "storyCount"
+  FROM stories s
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
+
+-- part: columns list
+-- targets are the columns a card of this one may move to, the next one first.
+SELECT c.status, c.name, count(s.id) AS "storyCount", count(s.id) = 1 AS "isOne",
+       nullif(greatest(count(s.id) - 50, 0), 0) AS "moreCount",
+       round(coalesce(sum(s.estimate), 0)::numeric, 1)::double precision AS points,
+       (SELECT jsonb_agg(jsonb_build_object('status', t.status, 'name', t.name) ORDER BY (t.place - c.place + 5) % 5)
+          FROM (VALUES (1, 'backlog', 'Backlog'), (2, 'ready', 'Ready'), (3, 'in_progress', 'In progress'), (4, 'review', 'Review'), (5, 'done', 'Done'))
+               AS t (place, status, name) WHERE t.status <> c.status) AS targets
+  FROM (VALUES (1, 'backlog', 'Backlog'), (2, 'ready', 'Ready'), (3, 'in_progress', 'In progress'), (4, 'review', 'Review'), (5, 'done', 'Done'))
+       AS c (place, status, name)
+  LEFT JOIN stories s ON s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND s.status = c.status
+ GROUP BY c.place, c.status, c.name
+ ORDER BY c.place
+
+-- part: stories in columns by status
+SELECT s.status AS "~status", p.key || '-' || s.number AS key, s.title, s.version, s.estimate, s.estimate = 1 AS "isOnePoint",
+       s.priority = 'urgent' AND s.status <> 'done' AS "isUrgent", s.due_date AS "dueDate",
+       s.status <> 'done' AND s.due_date < (gnomon.now() AT TIME ZONE w.timezone)::date AS "isLate",
+       u.name AS "assignee.name", b.key AS "blockedBy",
+       CASE WHEN s.status IN ('in_progress', 'review') AND s.status_since < gnomon.now() - interval '5 days'
+            THEN floor(extract(epoch FROM gnomon.now() - s.status_since) / 86400)::bigint END AS "stillCount",
+       s.status <> 'done' AND (s.priority = 'urgent' OR b.key IS NOT NULL
+         OR s.due_date < (gnomon.now() AT TIME ZONE w.timezone)::date
+         OR s.status IN ('in_progress', 'review') AND s.status_since < gnomon.now() - interval '5 days') AS "hasMarks"
+  FROM projects p
+  JOIN workspaces w ON w.id = p.workspace_id
+ CROSS JOIN (VALUES (1, 'backlog'), (2, 'ready'), (3, 'in_progress'), (4, 'review'), (5, 'done')) AS c (place, status)
+ CROSS JOIN LATERAL (SELECT * FROM stories y
+                      WHERE y.workspace_id = p.workspace_id AND y.project_id = p.id AND y.status = c.status AND y.deleted_at IS NULL
+                      ORDER BY y.position, y.id LIMIT 50) s
+  LEFT JOIN users u ON u.id = s.assignee_id
+  LEFT JOIN LATERAL (
+    SELECT q.key || '-' || o.number AS key
+      FROM dependencies d
+      JOIN stories o ON o.workspace_id = d.workspace_id AND o.id = CASE d.dependency_type WHEN 'blocks' THEN d.source_id ELSE d.target_id END
+      JOIN projects q ON q.workspace_id = o.workspace_id AND q.id = o.project_id
+     WHERE d.workspace_id = s.workspace_id AND d.removed_at IS NULL AND o.status <> 'done' AND o.deleted_at IS NULL AND s.status <> 'done'
+       AND (d.dependency_type = 'blocks' AND d.target_id = s.id OR d.dependency_type = 'requires' AND d.source_id = s.id)
+     LIMIT 1) b ON true
+ WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project()
+ ORDER BY c.place, s.position, s.id
+
+-- POST /w/{ws}/p/{project}/board/{story}     form of update_story, then /w/{ws}/p/{project}/board#{story}
+-- message: The story has moved.
+-- path:   {story} key(story)
+-- page:   show_board

@@ -1,0 +1,113 @@
+-- GET /w/{ws}/p/{project}/stories                                 show_stories
+-- All stories of a project as a table.
+-- role:   viewer
+-- page:   stories
+-- use:    list_stories as stories
+-- query:  assigneeId uuid
+-- part: totals one
+SELECT count(*) AS "storyCount", count(*) = 1 AS "isOneStory", count(*) FILTER (WHERE s.status <> 'done') AS "openCount",
+       count(*) FILTER (WHERE s.status <> 'done' AND s.estimate IS NULL) AS "unsizedCount",
+       count(*) FILTER (WHERE s.status <> 'done' AND s.assignee_id IS NULL) AS "nobodyCount"
+  FROM stories s
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
+
+-- part: people list
+SELECT u.id, u.name, {assigneeId: u.id = :assigneeId OR} false AS "isChosen"
+  FROM workspace_members m JOIN users u ON u.id = m.user_id
+ WHERE m.workspace_id = gnomon.workspace()
+ ORDER BY u.name
+ LIMIT 200
+
+-- GET /w/{ws}/p/{project}/stories/{story}                         show_story
+-- A story: what it is, where it stands, what it waits for.
+-- role:   viewer
+-- path:   {story} key(story)
+-- page:   story
+SELECT p.key || '-' || s.number AS key, s.title, s.description, s.status, s.version, s.estimate, s.estimate = 1 AS "isOnePoint",
+       c.name AS "statusName", s.status = 'done' AS "isDone", initcap(s.priority) AS "priorityName", s.due_date AS "dueDate",
+       s.status <> 'done' AND s.due_date < (gnomon.now() AT TIME ZONE w.timezone)::date AS "isLate",
+       s.status_since AS "statusSince", s.created_at AS "createdAt", s.updated_at AS "updatedAt", s.ai_generated AS "isDraft",
+       u.name AS "assignee.name", t.name AS "team.name", e.title AS "epic.title", x.name AS "sprint.name", f.source_key AS "sourceKey"
+  FROM stories s
+  JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
+  JOIN workspaces w ON w.id = s.workspace_id
+  JOIN (VALUES ('backlog', 'Backlog'), ('ready', 'Ready'), ('in_progress', 'In progress'), ('review', 'Review'), ('done', 'Done'))
+       AS c (status, name) ON c.status = s.status
+  LEFT JOIN users u ON u.id = s.assignee_id
+  LEFT JOIN teams t ON t.workspace_id = s.workspace_id AND t.id = s.team_id
+  LEFT JOIN epics e ON e.workspace_id = s.workspace_id AND e.id = s.epic_id
+  LEFT JOIN story_sources f ON f.workspace_id = s.workspace_id AND f.project_id = s.project_id AND f.story_id = s.id
+  LEFT JOIN LATERAL (SELECT n.name FROM sprint_items i JOIN sprints n ON n.workspace_id = i.workspace_id AND n.id = i.sprint_id
+                      WHERE i.workspace_id = s.workspace_id AND i.story_id = s.id AND i.removed_at IS NULL
+                      ORDER BY n.start_date DESC LIMIT 1) x ON true
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
+   {story: AND s.id = :story | AND s.number = :story_number}
+
+-- part: targets list
+SELECT c.status, c.name
+  FROM stories s
+  JOIN (VALUES (1, 'backlog', 'Backlog'), (2, 'ready', 'Ready'), (3, 'in_progress', 'In progress'), (4, 'review', 'Review'), (5, 'done', 'Done'))
+       AS c (place, status, name) ON c.status <> s.status
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+   {story: AND s.id = :story | AND s.number = :story_number}
+ ORDER BY (c.place - array_position('{backlog,ready,in_progress,review,done}', s.status) + 5) % 5
+
+-- part: criteria list
+SELECT CASE jsonb_typeof(a.item) WHEN 'object' THEN coalesce(a.item ->> 'text', a.item ->> 'title') ELSE a.item #>> '{}' END AS text
+  FROM stories s CROSS JOIN LATERAL jsonb_array_elements(s.acceptance_criteria) WITH ORDINALITY AS a (item, place)
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+   {story: AND s.id = :story | AND s.number = :story_number}
+ ORDER BY a.place
+ LIMIT 100
+
+-- part: links list
+-- Open and closed dependencies, in both directions.
+SELECT q.key || '-' || o.number AS key, q.key AS "projectKey", o.title, CASE WHEN o.status = 'done' THEN 'done' ELSE 'open' END AS state,
+       CASE WHEN (d.source_id = s.id) = (d.dependency_type = 'blocks') THEN 'Blocks' ELSE 'Waits for' END AS relation
+  FROM stories s
+  JOIN dependencies d ON d.workspace_id = s.workspace_id AND d.removed_at IS NULL AND s.id IN (d.source_id, d.target_id)
+  JOIN stories o ON o.workspace_id = d.workspace_id AND o.id = CASE d.source_id WHEN s.id THEN d.target_id ELSE d.source_id END AND o.deleted_at IS NULL
+  JOIN projects q ON q.workspace_id = o.workspace_id AND q.id = o.project_id
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+   {story: AND s.id = :story | AND s.number = :story_number}
+ ORDER BY 5 DESC, o.number
+ LIMIT 50
+
+-- part: insights list
+-- Open insights that name it.
+SELECT i.number, i.title, i.severity
+  FROM stories s
+  JOIN agent_insights i ON i.workspace_id = s.workspace_id AND i.state IN ('open', 'acknowledged')
+   AND i.entity_refs @> jsonb_build_array(jsonb_build_object('id', s.id))
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+   {story: AND s.id = :story | AND s.number = :story_number}
+ ORDER BY gnomon.severity_rank(i.severity) DESC, i.id DESC
+ LIMIT 10
+
+-- part: history list
+SELECT e.created_at AS "doneAt", coalesce(a.name, 'Gnomon') AS who,
+       CASE WHEN e.action = 'created' THEN 'created it'
+            WHEN e.action = 'deleted' THEN 'deleted it'
+            ELSE concat_ws(', ',
+              CASE WHEN e.changes ? 'status' THEN format('moved it from %s to %s', replace(e.changes #>> '{status,0}', '_', ' '), replace(e.changes #>> '{status,1}', '_', ' ')) END,
+              CASE WHEN e.changes ? 'assignee_id' THEN coalesce('gave it to ' || o.name, 'took the assignee off') END,
+              CASE WHEN e.changes ? 'estimate' THEN format('changed the estimate from %s to %s', coalesce(e.changes #>> '{estimate,0}', 'none'), coalesce(e.changes #>> '{estimate,1}', 'none')) END,
+              CASE WHEN e.changes ? 'priority' THEN format('changed the priority from %s to %s', e.changes #>> '{priority,0}', e.changes #>> '{priority,1}') END,
+              CASE WHEN e.changes ? 'due_date' THEN coalesce('set the due date to ' || to_char((e.changes #>> '{due_date,1}')::date, 'FMDD Mon YYYY'), 'took the due date off') END,
+              CASE WHEN e.changes ?| '{title,description,acceptance_criteria}' THEN 'edited the text' END,
+              CASE WHEN e.changes ? 'epic_id' THEN 'changed the epic' END) END AS what
+  FROM stories s
+  JOIN events e ON e.workspace_id = s.workspace_id AND e.entity_id = s.id
+  LEFT JOIN users a ON a.id = e.actor_id
+  LEFT JOIN users o ON o.id = (e.changes #>> '{assignee_id,1}')::uuid
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+   {story: AND s.id = :story | AND s.number = :story_number}
+   AND (e.action <> 'moved' AND e.action <> 'updated'
+        OR e.changes ?| '{status,assignee_id,estimate,priority,due_date,title,description,acceptance_criteria,epic_id}')
+ ORDER BY e.rev DESC
+ LIMIT 50
+
+-- POST /w/{ws}/p/{project}/stories/{story}     form of update_story, then /w/{ws}/p/{project}/stories/{story}
+-- message: The story is up to date.
+-- path:   {story} key(story)
+-- page:   show_story
