@@ -23,6 +23,11 @@ enum { SQL_MAX = 1 << 20 };
 
 static void *root; /* everything lives until exit */
 
+static const char usage[] =
+    "usage: sqlgen endpoints types.def schema.json... -- block.sql...\n"
+    "       sqlgen queries header|source file.sql...\n"
+    "       sqlgen embed symbol file...\n";
+
 static struct {
 	const char *file;
 	int line;
@@ -997,9 +1002,17 @@ read_enums(const char *path)
 }
 
 static void
+put(void *doc)
+{
+	json_object_put(doc);
+}
+
+/* The names stay valid: the document lives until exit, too. */
+static void
 read_schemas(const char *path)
 {
-	struct json_object *doc = json_tokener_parse(read_file(path, NULL));
+	struct json_object *doc =
+	    mem_adopt(root, json_tokener_parse(read_file(path, NULL)), put);
 	struct json_object *defs = NULL;
 
 	if (!doc || !json_object_object_get_ex(doc, "$defs", &defs))
@@ -1009,7 +1022,6 @@ read_schemas(const char *path)
 		schemas = mem_grow(root, schemas, n_schemas, sizeof(*schemas));
 		schemas[n_schemas++] = name;
 	}
-	/* names stay valid: the document is kept until exit */
 }
 
 /* The route table */
@@ -1376,20 +1388,26 @@ make_embed(int argc, char **argv)
 	return 0;
 }
 
-int
-main(int argc, char **argv)
+static int
+make(int argc, char **argv)
 {
-	root = mem_scope(NULL, "sqlgen");
 	if (argc > 2 && strcmp(argv[1], "endpoints") == 0)
 		return make_endpoints(argc - 2, argv + 2);
 	if (argc > 2 && strcmp(argv[1], "queries") == 0)
 		return make_queries(argc - 2, argv + 2);
 	if (argc > 2 && strcmp(argv[1], "embed") == 0)
 		return make_embed(argc - 2, argv + 2);
-	fprintf(stderr,
-	    "usage: sqlgen endpoints types.def schema.json... -- "
-	    "block.sql...\n"
-	    "       sqlgen queries header|source file.sql...\n"
-	    "       sqlgen embed symbol file...\n");
+	fputs(usage, stderr);
 	return 2;
+}
+
+int
+main(int argc, char **argv)
+{
+	int status;
+
+	root = mem_scope(NULL, "sqlgen");
+	status = make(argc, argv);
+	mem_drop(&root);
+	return status;
 }
