@@ -205,21 +205,6 @@ listen_all(void)
 	return true;
 }
 
-static enum log_level
-level(void)
-{
-	switch (*config_get(CONFIG_LOG_LEVEL)) {
-	case 'd':
-		return LOG_DEBUG;
-	case 'w':
-		return LOG_WARN;
-	case 'e':
-		return LOG_ERROR;
-	default:
-		return LOG_INFO;
-	}
-}
-
 int
 main(int argc, char **argv)
 {
@@ -236,7 +221,7 @@ main(int argc, char **argv)
 		    stderr);
 		return 1;
 	}
-	log_open("gnomon-web", level());
+	log_open("gnomon-web", log_level(config_get(CONFIG_LOG_LEVEL)));
 	if (!auth_open(config_get(CONFIG_GNOMON_SECRET_FILE), &why) ||
 	    !http_open(NULL, config_get(CONFIG_GNOMON_SHARE), &why)) {
 		fprintf(stderr, "%s\n", why);

@@ -21,6 +21,15 @@ static const char *const level_names[] = {
     [LOG_ERROR] = "error",
 };
 
+enum log_level
+log_level(const char *word)
+{
+	for (size_t i = 0; i < nitems(level_names); i++)
+		if (strcmp(level_names[i], word) == 0)
+			return (enum log_level)i;
+	return LOG_INFO;
+}
+
 void
 log_open(const char *process, enum log_level lowest)
 {

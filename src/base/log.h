@@ -22,6 +22,9 @@ struct log_field {
 #define LOG_S(k, v) ((struct log_field){.key = (k), .text = (v) ? (v) : ""})
 #define LOG_I(k, v) ((struct log_field){.key = (k), .number = (v)})
 
+/* The level of a word: debug, info, warn, error; info for any other. */
+enum log_level log_level(const char *word);
+
 /* The process name in every line, and the lowest level written. */
 void log_open(const char *process, enum log_level lowest);
 

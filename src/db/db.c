@@ -21,10 +21,14 @@ struct db {
 	size_t n_prepared;
 };
 
+/* The flags belong to the db, too, and may be gone before this runs. */
 static void
 finish(void *handle)
 {
-	db_close(handle);
+	const struct db *db = handle;
+
+	if (db->conn)
+		PQfinish(db->conn);
 }
 
 struct db *
@@ -45,7 +49,8 @@ db_close(struct db *db)
 		PQfinish(db->conn);
 	db->conn = NULL;
 	db->in_tx = false;
-	memset(db->prepared, 0, db->n_prepared * sizeof(*db->prepared));
+	mem_drop(&db->prepared);
+	db->n_prepared = 0;
 }
 
 int

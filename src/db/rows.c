@@ -393,6 +393,28 @@ rows_json(const struct rows *r, size_t row, size_t col, struct buf *out)
 	    length(r, row, col), true);
 }
 
+bool
+rows_json_all(const struct rows *r, struct buf *out)
+{
+	buf_char(out, '[');
+	for (size_t row = 0; row < rows_count(r); row++) {
+		buf_text(out, row ? ",{" : "{");
+		for (size_t col = 0; col < rows_width(r); col++) {
+			const char *name = rows_name(r, col);
+
+			if (col)
+				buf_char(out, ',');
+			buf_json_text(out, name, strlen(name));
+			buf_char(out, ':');
+			if (!rows_json(r, row, col, out))
+				return false;
+		}
+		buf_char(out, '}');
+	}
+	buf_char(out, ']');
+	return !out->full;
+}
+
 char *
 rows_text(void *owner, const struct rows *r, size_t row, size_t col)
 {

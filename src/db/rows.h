@@ -47,6 +47,9 @@ const char *rows_bytes(const struct rows *r, size_t row, size_t col, size_t *n);
 /* Appends the value as JSON; false when the type has no JSON form here. */
 bool rows_json(const struct rows *r, size_t row, size_t col, struct buf *out);
 
+/* Appends all rows as a JSON array of objects, aliases as keys. */
+bool rows_json_all(const struct rows *r, struct buf *out);
+
 /* Whether the values in two places are the same bytes. */
 bool rows_same(const struct rows *a, size_t row_a, size_t col_a,
     const struct rows *b, size_t row_b, size_t col_b);

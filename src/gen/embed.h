@@ -13,6 +13,5 @@ struct embedded {
 extern const struct embedded embedded_migrations[];
 extern const struct embedded embedded_demo[];
 extern const struct embedded embedded_schemas[];
-extern const struct embedded embedded_agents[];
 
 #endif

@@ -9,12 +9,14 @@ sql_schemas = $(wildcard $(srcdir)/sql/api/*.schema.json)
 sql_blocks = $(wildcard $(srcdir)/sql/api/*.sql) $(wildcard $(srcdir)/sql/pages/*.sql)
 sql_queries = $(wildcard $(srcdir)/sql/queries/*.sql) $(wildcard $(srcdir)/sql/jobs/*.sql)
 sql_embedded = $(wildcard $(srcdir)/sql/migrations/*.sql) $(wildcard $(srcdir)/sql/demo/*.sql) \
-	$(sql_schemas) $(wildcard $(srcdir)/src/agents/*/*.sql) $(wildcard $(srcdir)/src/agents/*/agent.json)
-EXTRA_DIST += $(sql_types) $(sql_blocks) $(sql_queries) $(sql_embedded) sql/README.md
+	$(sql_schemas)
+agent_folders = $(sort $(patsubst %/agent.json,%,$(wildcard $(srcdir)/src/agents/*/agent.json)))
+agent_files = $(wildcard $(srcdir)/src/agents/*/*.sql) $(wildcard $(srcdir)/src/agents/*/agent.json)
+EXTRA_DIST += $(agent_files) $(sql_types) $(sql_blocks) $(sql_queries) $(sql_embedded) sql/README.md
 
 SQLGEN = cd $(abs_srcdir) && $(abs_builddir)/src/gen/sqlgen
 here = $(patsubst $(srcdir)/%,%,$(1))
-generated = src/gen/endpoints.c src/gen/queries.h src/gen/queries.c src/gen/embed.c
+generated = src/gen/endpoints.c src/gen/queries.h src/gen/queries.c src/gen/agents.c src/gen/embed.c
 BUILT_SOURCES += $(generated)
 CLEANFILES += $(generated)
 nodist_libgnomon_a_SOURCES = $(generated)
@@ -29,10 +31,12 @@ src/gen/queries.h: src/gen/sqlgen$(EXEEXT) $(sql_queries)
 src/gen/queries.c: src/gen/sqlgen$(EXEEXT) $(sql_queries)
 	@$(MKDIR_P) src/gen
 	$(AM_V_GEN)out=$(abs_builddir)/$@; $(SQLGEN) queries source $(call here,$(sql_queries)) >$$out.new && mv $$out.new $$out
+src/gen/agents.c: src/gen/sqlgen$(EXEEXT) $(agent_files)
+	@$(MKDIR_P) src/gen
+	$(AM_V_GEN)out=$(abs_builddir)/$@; $(SQLGEN) agents $(call here,$(agent_folders)) >$$out.new && mv $$out.new $$out
 src/gen/embed.c: src/gen/sqlgen$(EXEEXT) $(sql_embedded)
 	@$(MKDIR_P) src/gen
 	$(AM_V_GEN)out=$(abs_builddir)/$@; { \
 		$(SQLGEN) embed embedded_migrations $(call here,$(filter %.sql,$(filter $(srcdir)/sql/migrations/%,$(sql_embedded)))) && \
 		$(SQLGEN) embed embedded_demo $(call here,$(filter $(srcdir)/sql/demo/%,$(sql_embedded))) && \
-		$(SQLGEN) embed embedded_schemas $(call here,$(sql_schemas)) && \
-		$(SQLGEN) embed embedded_agents $(call here,$(filter $(srcdir)/src/agents/%,$(sql_embedded))); } >$$out.new && mv $$out.new $$out
+		$(SQLGEN) embed embedded_schemas $(call here,$(sql_schemas)); } >$$out.new && mv $$out.new $$out

@@ -3,6 +3,7 @@
  *
  *   sqlgen endpoints types.def schema.json… -- block.sql…   the route table
  *   sqlgen queries header|source file.sql…                  q_<name> functions
+ *   sqlgen agents folder…                                   the agents
  *   sqlgen embed symbol file…                               files as strings
  *
  * Writes to standard output. The languages are described in sql/README.md.
@@ -1367,6 +1368,101 @@ make_queries(int argc, char **argv)
 	return 0;
 }
 
+/*
+ * Agents: a folder with agent.json, facts.sql (parts subjects, facts and,
+ * where the agent has a native helper, documents) and findings.sql. Every
+ * statement takes the same four parameters, used or not.
+ */
+static void
+agent_slots(struct block *b)
+{
+	add_slot(b, "subject", SQL_UUID);
+	add_slot(b, "thresholds", SQL_JSONB);
+	add_slot(b, "native", SQL_JSONB);
+	add_slot(b, "facts", SQL_JSONB);
+}
+
+/* Parts of a file as statements; a file without parts is one. */
+static struct block
+read_agent_file(const char *path, const char *only)
+{
+	struct block b = {.file = path};
+	char *text = read_file(path, NULL), *line;
+	struct g_part *part = NULL;
+
+	at.file = path;
+	agent_slots(&b);
+	if (only)
+		part = add_part(&b, mem_dup(root, only));
+	while ((line = next_line(&text))) {
+		if (text_starts(line, "-- part: "))
+			part = add_part(&b, line + strlen("-- part: "));
+		else if (!text_starts(line, "--") && part)
+			buf_fmt(part->sql, "%s\n", line);
+	}
+	cut_parts(&b);
+	return b;
+}
+
+static void
+put_agent_statement(
+    const struct block *b, const char *name, int *id, const char *member)
+{
+	for (size_t i = 0; i < b->e.n_parts; i++) {
+		const struct part *p = &b->parts[i].p;
+
+		if (strcmp(p->name, name) != 0)
+			continue;
+		printf("\t.%s = {.id = AGENT_STMT_IDS + %d, .source = \"%s\",\n"
+		       "\t    .types = types, .n_types = 4, .sql = ",
+		    member, ++*id, p->source);
+		for (size_t k = 0; k < p->n_pieces; k++) {
+			const struct piece *piece = &b->parts[i].pieces[k];
+
+			if (piece->kind == PIECE_TEXT)
+				put_string(piece->text);
+			else
+				printf(" \"$%zu\" ", piece->slot + 1);
+		}
+		printf("},\n");
+		return;
+	}
+	if (strcmp(name, "documents") != 0)
+		fail("has no part %s", name);
+}
+
+static int
+make_agents(int argc, char **argv)
+{
+	int id = 0;
+
+	printf("/* Made by sqlgen from src/agents/; edit the files there. */\n"
+	       "#include \"agents/agents.h\"\n\n"
+	       "static const unsigned types[] = {%d, %d, %d, %d};\n\n"
+	       "const struct agent agents[] = {\n",
+	    SQL_UUID, SQL_JSONB, SQL_JSONB, SQL_JSONB);
+	for (int i = 0; i < argc; i++) {
+		const char *key = strrchr(argv[i], '/');
+		struct block facts = read_agent_file(
+		    mem_fmt(root, "%s/facts.sql", argv[i]), NULL);
+		struct block findings = read_agent_file(
+		    mem_fmt(root, "%s/findings.sql", argv[i]), "findings");
+
+		printf("    {\n\t.key = \"%s\",\n\t.config = ",
+		    key ? key + 1 : argv[i]);
+		put_string(
+		    read_file(mem_fmt(root, "%s/agent.json", argv[i]), NULL));
+		printf(",\n");
+		put_agent_statement(&facts, "subjects", &id, "subjects");
+		put_agent_statement(&facts, "documents", &id, "documents");
+		put_agent_statement(&facts, "facts", &id, "facts");
+		put_agent_statement(&findings, "findings", &id, "findings");
+		printf("    },\n");
+	}
+	printf("};\n\nconst size_t n_agents = %d;\n", argc);
+	return 0;
+}
+
 /* Files as strings: {name, text} up to a NULL name. */
 static int
 make_embed(int argc, char **argv)
@@ -1395,6 +1491,8 @@ make(int argc, char **argv)
 		return make_endpoints(argc - 2, argv + 2);
 	if (argc > 2 && strcmp(argv[1], "queries") == 0)
 		return make_queries(argc - 2, argv + 2);
+	if (argc > 2 && strcmp(argv[1], "agents") == 0)
+		return make_agents(argc - 2, argv + 2);
 	if (argc > 2 && strcmp(argv[1], "embed") == 0)
 		return make_embed(argc - 2, argv + 2);
 	fputs(usage, stderr);

@@ -1,1 +1,2 @@
 # src/jobs: sources and unit tests of this room.
+libgnomon_a_SOURCES += src/jobs/jobs.c src/jobs/jobs.h

@@ -1,0 +1,111 @@
+/* Jobs: the worker's table of contents. */
+#include "jobs/jobs.h"
+
+#include <json-c/json.h>
+#include <unistd.h>
+
+#include "agents/agents.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "db/db.h"
+#include "gen/queries.h"
+
+static const char lease[] = "5 minutes";
+
+/* The agent of "agent:<key>:run", or NULL. */
+static const struct agent *
+agent_of(const char *kind)
+{
+	char key[64];
+	size_t n = strlen(kind);
+
+	if (!text_starts(kind, "agent:") || !text_ends(kind, ":run") ||
+	    n < 11 || n - 10 >= sizeof(key))
+		return NULL;
+	memcpy(key, kind + 6, n - 10);
+	key[n - 10] = '\0';
+	return agent_find(key);
+}
+
+bool
+jobs_is_kind(const char *kind)
+{
+	return agent_of(kind) != NULL;
+}
+
+char *
+jobs_kinds(void *owner)
+{
+	struct buf *b = buf_new(owner, 10000);
+
+	for (size_t i = 0; i < n_agents; i++)
+		buf_fmt(b, "agent:%s:run\n", agents[i].key);
+	return b->data;
+}
+
+enum err
+jobs_tick(struct op *op, const char *kind)
+{
+	const struct agent *agent = kind ? agent_of(kind) : NULL;
+	struct rows *rows;
+	enum err e = q_enqueue_due_agents(op, agent ? agent->key : NULL, &rows);
+
+	if (e)
+		return e;
+	if (rows_int(rows, 0, 0))
+		log_info("queued", LOG_I("jobs", rows_int(rows, 0, 0)));
+	return kind ? ERR_OK : q_cover_events(op, NULL);
+}
+
+static enum err
+run(struct op *op, const char *kind, const char *id, const char *fence,
+    const char *payload)
+{
+	const struct agent *agent = agent_of(kind);
+
+	if (!agent)
+		return op_fail(op, ERR_INTERNAL, "no job is called %s", kind);
+	return agents_run(
+	    op, agent, id, fence, op_json(op, json_tokener_parse(payload)));
+}
+
+static const char *
+worker_name(struct op *op)
+{
+	char host[65] = "";
+
+	gethostname(host, sizeof(host) - 1);
+	return mem_fmt(op, "%s:%d", host, (int)getpid());
+}
+
+enum err
+jobs_work_one(struct op *op, const char *kind, bool *out_done, bool *out_good)
+{
+	const char *kinds = kind ? mem_fmt(op, "{\"%s\"}", kind) : NULL;
+	const char *id, *fence, *what;
+	struct op *job;
+	struct rows *rows;
+	enum err e = q_claim_job(op, kinds, worker_name(op), lease, &rows);
+
+	*out_done = *out_good = false;
+	if (e || rows_count(rows) == 0)
+		return e;
+	id = rows_get(op, rows, 0, "id");
+	fence = rows_get(op, rows, 0, "fence");
+	what = rows_get(op, rows, 0, "kind");
+	job = op_new(op, id, op->db);
+	*out_good =
+	    !run(job, what, id, fence, rows_get(op, rows, 0, "payload"));
+	if (!*out_good)
+		log_error("job_failed", LOG_S("job", id), LOG_S("kind", what),
+		    LOG_S("error", err_info(job->err)->word),
+		    LOG_S("why", job->why));
+	*out_done = true;
+	/* a failure here leaves the lease to run out: the job is tried again */
+	return q_finish_job(op, id, fence,
+	    *out_good
+		? NULL
+		: mem_fmt(op, "%s: %s", err_info(job->err)->word, job->why),
+	    NULL);
+}
