@@ -32,6 +32,31 @@ static const struct ctl_command commands[] = {
 	.summary = "make an account with a workspace of its own",
 	.help = "The password is read from FILE, or from standard input.\n",
 	.run = ctl_user},
+    {.name = "import",
+	.usage = "--workspace WS --project KEY [OPTIONS] FILE",
+	.summary = "bring stories of another tracker in",
+	.help =
+	    "Reads a CSV export. Columns are found by their headers; Jira's and\n"
+	    "Linear's are known. A story is known by its key in the file, so the\n"
+	    "same file may be imported again. Rows that are refused are told\n"
+	    "with their line, the others are imported; the exit status is then 3.\n"
+	    "\n"
+	    "  --create             make the project when it is not there\n"
+	    "  --dry-run            do everything, keep nothing\n"
+	    "  --update             also change stories that are here already\n"
+	    "  --preset NAME        jira, linear, or auto (the default)\n"
+	    "  --map FIELD=COLUMN,… name columns: key, title, description,\n"
+	    "                       status, priority, estimate, dueDate,\n"
+	    "                       created, assignee\n"
+	    "  --status THEIRS=OURS,… translate further statuses to backlog,\n"
+	    "                       ready, in_progress, review or done\n"
+	    "  --as EMAIL           act as this member (default: an owner)\n"
+	    "  --format csv         the only one\n",
+	.run = ctl_import},
+    {.name = "agent",
+	.usage = "run AGENT --workspace WS",
+	.summary = "run an agent of a workspace now",
+	.run = ctl_agent},
     {.name = "demo",
 	.usage = "[--password-file FILE] [--today DATE]",
 	.summary = "load the demo workspaces",

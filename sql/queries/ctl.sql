@@ -22,9 +22,3 @@ SELECT NOT r.rolsuper AND NOT r.rolbypassrls
 SELECT (SELECT count(*) FROM migration_versions) AS version,
        to_regclass('events_' || to_char(now() + interval '1 month', 'YYYYMM')) IS NOT NULL AS covered,
        gnomon.late_jobs() AS late
-
--- name: member_of
--- A session for an operator's command in a workspace, as one of its owners or
--- as the member named.
--- args: workspace text, email text
-SELECT gnomon.operator_session(:workspace, :email) AS session

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "http/http_priv.h"
+#include "text/csv.h"
 #include "view/charts.h"
 #include "view/humane.h"
 
@@ -446,26 +447,6 @@ http__outcome(struct op *op, const struct http_result *result)
 	return op_fail(op, err_of_word(word), "%s: %s", e->source, word);
 }
 
-static void
-put_csv_field(struct buf *out, const char *text)
-{
-	bool number = strspn(text, "-.0123456789") == strlen(text);
-	bool quoted = strpbrk(text, ",\"\r\n") != NULL;
-
-	/* a spreadsheet must not take it for a formula */
-	if (quoted)
-		buf_char(out, '"');
-	if (!number && strchr("=+-@\t\r", *text) && *text)
-		buf_char(out, '\'');
-	for (; *text; text++) {
-		if (*text == '"')
-			buf_char(out, '"');
-		buf_char(out, *text);
-	}
-	if (quoted)
-		buf_char(out, '"');
-}
-
 enum err
 http__csv(struct op *op, const struct http_result *result, struct buf *out)
 {
@@ -489,7 +470,11 @@ http__csv(struct op *op, const struct http_result *result, struct buf *out)
 			first = false;
 			if (row)
 				text = rows_text(out, r, row - 1, col);
-			put_csv_field(out, row ? (text ? text : "") : name);
+			if (!row)
+				csv_write_field(out, name, strlen(name), true);
+			else
+				csv_write_field(
+				    out, text, text ? strlen(text) : 0, true);
 			mem_drop(&text);
 		}
 		buf_text(out, "\r\n");

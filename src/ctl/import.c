@@ -1,0 +1,363 @@
+/* gnomonctl import: brings the stories of another tracker in. */
+#include "ctl/import.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/text.h"
+#include "ctl/ctl.h"
+#include "db/db.h"
+#include "gen/queries.h"
+#include "view/humane.h"
+
+enum { BATCH = 500, BAR = 30, FIRST_FAULTS = 20 };
+
+struct import {
+	const char *workspace, *project, *preset, *map, *statuses, *email;
+	const char *path, *session;
+	bool create, update, dry_run;
+	struct op *op; /* lives as long as the import */
+	FILE *file;
+	int64_t file_size;
+	struct csv *csv;
+	struct import_columns columns;
+	struct json_object *batch; /* rows not sent yet */
+	struct json_object *keys; /* key → line, of all rows so far */
+	int64_t place, refused, made, changed, kept, strangers;
+	bool shows_bar;
+};
+
+static void
+show_bar(const struct import *im)
+{
+	long at = ftell(im->file);
+	int share = im->file_size && at > 0
+	    ? (int)(100 * (int64_t)at / im->file_size)
+	    : 100;
+
+	if (!im->shows_bar)
+		return;
+	fprintf(stderr, "\r[%-*.*s] %3d%%  %s rows", BAR, share * BAR / 100,
+	    "##############################", share,
+	    humane_count(im->op, im->place));
+	fflush(stderr);
+}
+
+static void
+clear_bar(const struct import *im)
+{
+	if (im->shows_bar)
+		fprintf(stderr, "\r%70s\r", "");
+}
+
+/* A refused row: all are counted, the first ones told one by one. */
+static void
+refuse(struct import *im, size_t line, const char *why)
+{
+	im->refused++;
+	clear_bar(im);
+	if (im->refused <= FIRST_FAULTS)
+		fprintf(stderr, "%s:%zu: refused: %s\n", im->path, line, why);
+	else if (im->refused == FIRST_FAULTS + 1)
+		fprintf(stderr, "Further refused rows are only counted.\n");
+}
+
+static enum err
+enter(const struct import *im, struct op *op, const char *project)
+{
+	return q_enter(op, NULL, im->session, im->workspace, project, NULL, "2",
+	    "false", NULL);
+}
+
+/* Sends the rows gathered so far, in a transaction of their own. */
+static enum err
+flush(struct import *im)
+{
+	struct op *op = op_new(im->op, "import", im->op->db);
+	struct rows *rows;
+	struct db_tx *tx;
+	enum err e;
+
+	if (json_object_array_length(im->batch) == 0)
+		return ERR_OK;
+	e = db_begin(op, &tx);
+	if (!e)
+		e = enter(im, op, im->project);
+	if (!e)
+		e = q_import_stories(op,
+		    json_object_to_json_string_ext(
+			im->batch, JSON_C_TO_STRING_PLAIN),
+		    im->update ? "true" : "false", &rows);
+	if (!e) {
+		im->made += rows_int(rows, 0, 0);
+		im->changed += rows_int(rows, 0, 1);
+		im->kept += rows_int(rows, 0, 2);
+		im->strangers += rows_int(rows, 0, 3);
+		if (im->dry_run)
+			db_rollback(&tx);
+		else
+			e = db_commit(op, &tx);
+	}
+	if (e)
+		return op_fail(im->op, e, "%s", op->why);
+	mem_drop(&op);
+	json_object_put(im->batch);
+	im->batch = json_object_new_array();
+	show_bar(im);
+	return ERR_OK;
+}
+
+/* The same key twice in a file would be two stories fighting for one. */
+static bool
+is_repeated(struct import *im, struct json_object *story, size_t line)
+{
+	const char *key =
+	    json_object_get_string(json_object_object_get(story, "key"));
+	struct json_object *first = NULL;
+
+	if (json_object_object_get_ex(im->keys, key, &first)) {
+		refuse(im, line,
+		    mem_fmt(im->op, "its key %s stood on line %lld already",
+			key, (long long)json_object_get_int64(first)));
+		return true;
+	}
+	json_object_object_add(
+	    im->keys, key, json_object_new_int64((int64_t)line));
+	return false;
+}
+
+static enum err
+take(struct import *im, const struct csv_record *record)
+{
+	void *scratch = mem_scope(im->op, "row");
+	struct json_object *story;
+	char *why = NULL;
+
+	story = import_story(scratch, record, &im->columns, im->statuses, &why);
+	if (!story) {
+		refuse(im, record->line, why);
+	} else if (is_repeated(im, story, record->line)) {
+		json_object_put(story);
+	} else {
+		json_object_object_add(
+		    story, "place", json_object_new_int64(++im->place));
+		json_object_array_add(im->batch, story);
+	}
+	mem_drop(&scratch);
+	return json_object_array_length(im->batch) == BATCH ? flush(im)
+							    : ERR_OK;
+}
+
+/* The header, then every row. */
+static enum err
+read_all(struct import *im)
+{
+	struct csv_record record;
+	char *why = NULL;
+	enum csv_found found = csv_next(im->csv, &record);
+	enum err e = ERR_OK;
+
+	if (found != CSV_RECORD)
+		return op_fail(im->op, ERR_BAD_REQUEST, "%s: %s", im->path,
+		    found == CSV_END ? "the file is empty" : record.fault);
+	if (!import_columns(
+		im->op, &record, im->preset, im->map, &im->columns, &why))
+		return op_fail(im->op, ERR_BAD_REQUEST, "%s", why);
+	while (!e && (found = csv_next(im->csv, &record)) != CSV_END) {
+		if (found == CSV_FAULT)
+			refuse(im, record.line, record.fault);
+		else
+			e = take(im, &record);
+	}
+	return e ? e : flush(im);
+}
+
+static enum err
+open_project(struct import *im)
+{
+	struct op *op = op_new(im->op, "import", im->op->db);
+	struct rows *rows;
+	struct db_tx *tx;
+	enum err e = db_begin(op, &tx);
+
+	if (!e)
+		e = enter(im, op, NULL);
+	if (!e && im->create)
+		e = q_make_project(op, im->project, &rows);
+	if (!e)
+		e = enter(im, op, im->project);
+	if (e == ERR_NOT_FOUND)
+		return op_fail(im->op, e,
+		    "The workspace has no project %s; --create makes it.",
+		    im->project);
+	if (!e)
+		e = db_commit(op, &tx);
+	return e ? op_fail(im->op, e, "%s", op->why) : ERR_OK;
+}
+
+/* A session as the member named, from the connection that may make one. */
+static enum err
+open_session(struct import *im)
+{
+	struct op *root = ctl_open(NULL);
+	struct rows *rows;
+
+	if (q_operator_session(root, im->workspace, im->email, &rows))
+		return op_fail(im->op, root->err, "%s", root->why);
+	im->session = rows_get(im->op, rows, 0, "session");
+	mem_drop(&root);
+	return ERR_OK;
+}
+
+static void
+report(const struct import *im)
+{
+	void *o = im->op;
+
+	clear_bar(im);
+	printf("%s%s stories %s, %s changed, %s here already, %s refused.\n",
+	    im->dry_run ? "Dry run, nothing was kept: " : "",
+	    humane_count(o, im->made), im->dry_run ? "to make" : "made",
+	    humane_count(o, im->changed), humane_count(o, im->kept),
+	    humane_count(o, im->refused));
+	if (im->strangers)
+		printf("%s stories name people who are no members; they are "
+		       "unassigned.\n",
+		    humane_count(o, im->strangers));
+	if (im->kept && !im->update)
+		puts("Stories that were here already were left as they are; "
+		     "--update changes them.");
+}
+
+static bool
+read_options(int argc, char **argv, struct import *im)
+{
+	static const struct option options[] = {
+	    {"workspace", required_argument, NULL, 'w'},
+	    {"project", required_argument, NULL, 'p'},
+	    {"format", required_argument, NULL, 'f'},
+	    {"preset", required_argument, NULL, 'P'},
+	    {"map", required_argument, NULL, 'm'},
+	    {"status", required_argument, NULL, 's'},
+	    {"as", required_argument, NULL, 'a'},
+	    {"create", no_argument, NULL, 'c'},
+	    {"update", no_argument, NULL, 'u'},
+	    {"dry-run", no_argument, NULL, 'd'},
+	    {NULL, 0, NULL, 0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'w':
+			im->workspace = optarg;
+			break;
+		case 'p':
+			im->project = optarg;
+			break;
+		case 'f':
+			if (strcmp(optarg, "csv") != 0) {
+				fputs("The only format is csv.\n", stderr);
+				return false;
+			}
+			break;
+		case 'P':
+			if (!import_is_preset(optarg)) {
+				fputs("The presets are jira, linear and "
+				      "auto.\n",
+				    stderr);
+				return false;
+			}
+			im->preset = optarg;
+			break;
+		case 'm':
+			im->map = optarg;
+			break;
+		case 's':
+			im->statuses = optarg;
+			break;
+		case 'a':
+			im->email = optarg;
+			break;
+		case 'c':
+			im->create = true;
+			break;
+		case 'u':
+			im->update = true;
+			break;
+		case 'd':
+			im->dry_run = true;
+			break;
+		default:
+			return false;
+		}
+	}
+	if (im->workspace && im->project && argc - optind == 1) {
+		im->path = argv[optind];
+		return true;
+	}
+	fputs("usage: gnomonctl import --workspace WS --project KEY "
+	      "[OPTIONS] FILE\n"
+	      "gnomonctl import --help says more.\n",
+	    stderr);
+	return false;
+}
+
+static bool
+open_file(struct import *im)
+{
+	struct stat st;
+
+	im->file = fopen(im->path, "r");
+	if (!im->file || fstat(fileno(im->file), &st) != 0) {
+		fprintf(stderr, "%s: %s\n", im->path, strerror(errno));
+		return false;
+	}
+	im->file_size = st.st_size;
+	im->csv = csv_of_file(im->op, im->file, NULL);
+	im->batch = json_object_new_array();
+	im->keys = json_object_new_object();
+	im->shows_bar = isatty(STDERR_FILENO);
+	return true;
+}
+
+int
+ctl_import(int argc, char **argv)
+{
+	struct import im = {
+	    .preset = "auto", .map = "", .statuses = "", .email = ""};
+	int status = 1;
+	enum err e;
+
+	if (!read_options(argc, argv, &im))
+		return 2;
+	im.op = ctl_open("gnomon_web");
+	if (!im.op || !open_file(&im))
+		return 1;
+	e = open_session(&im);
+	if (!e)
+		e = open_project(&im);
+	if (!e)
+		e = read_all(&im);
+	clear_bar(&im);
+	if (e) {
+		fprintf(stderr, "%s\n", im.op->why);
+		if (im.made || im.changed)
+			fputs("What came before stays; run the same command "
+			      "again to go on.\n",
+			    stderr);
+	} else {
+		report(&im);
+		status = im.refused ? 3 : 0;
+	}
+	fclose(im.file);
+	json_object_put(im.batch);
+	json_object_put(im.keys);
+	mem_drop(&im.op);
+	return status;
+}
