@@ -66,7 +66,7 @@ story AS MATERIALIZED (
    WHERE st.status <> 'done' AND st.deleted_at IS NULL
 ),
 flagged AS MATERIALIZED (   -- one row per story and thing to say of it, in the order to look at them
-  SELECT k.kind, s.*, k.sort, row_number() OVER (PARTITION BY k.kind ORDER BY s.is_next AND k.kind <> 'old' DESC, k.sort DESC, s.number) AS place
+  SELECT k.kind, s.*, k.sort, row_number() OVER (PARTITION BY k.kind ORDER BY s.is_next AND k.kind NOT IN ('old', 'stale') DESC, k.sort DESC, s.number) AS place
     FROM project p, story s CROSS JOIN LATERAL (VALUES
       ('estimate', s.no_estimate AND (:thresholds ->> 'checkEstimate')::boolean, s.rank),
       ('description', s.no_description AND (:thresholds ->> 'checkDescription')::boolean, s.rank),

@@ -31,7 +31,7 @@ m AS MATERIALIZED (
       "remaining" numeric, "burnDays" integer, "burn" numeric, "canFinish" numeric, "shortfall" numeric, "velocity" numeric,
       "velocitySprints" integer, "unstarted" integer, "unstartedPoints" numeric, "unestimated" integer, "unassigned" integer,
       "committed" numeric, "added" numeric, "addedStories" integer, "removed" numeric, "removedStories" integer, "growth" numeric,
-      "overdue" integer, "overdueShare" numeric, "started" integer, "stalled" integer, "stalledPoints" numeric,
+      "due" integer, "overdue" integer, "overdueShare" numeric, "started" integer, "stalled" integer, "stalledPoints" numeric,
       "heldMedian" numeric)
 ),
 t AS MATERIALIZED (
@@ -105,8 +105,9 @@ pace AS (
                           gnomon.say_list(array_agg(format('%s (%s)', s.key, s.holder) ORDER BY s.points DESC, s.key), 6))
               FROM story s WHERE s.status = 'review' HAVING count(*) > 0),
            CASE WHEN m."daysLeft" = 0 THEN format('Complete %s and carry over what is open.', m."sprint")
-                WHEN m."canFinish" > 0 THEN format('Tell those who wait for the goal: about %s more by %s.',
-                                                   gnomon.say(m."canFinish", m."unitOne", m."unit"), gnomon.say(m."endDate"))
+                WHEN m."canFinish" > 0 THEN format('Tell those who wait for the goal: about %s by %s.',
+                                                   gnomon.say(m."canFinish", 'more ' || m."unitOne", 'more ' || m."unit"),
+                                                   gnomon.say(m."endDate"))
                 ELSE 'Tell those who wait for the goal that it will be late.' END
          ]::text[], NULL)) AS recommendations,
          gnomon.pick_facts(:facts -> 'facts', VARIADIC
@@ -130,7 +131,8 @@ scope AS (
                   gnomon.say(m."added", m."unitOne", m."unit"), gnomon.say(m."committed", m."unitOne", m."unit")),
            CASE WHEN m."removedStories" > 0 THEN format('%s (%s) went out [3].', gnomon.say(m."removedStories", 'story', 'stories'),
                                                         gnomon.say(m."removed", m."unitOne", m."unit")) END,
-           (SELECT format('Of these, %s still open: %s.', CASE count(*) WHEN 1 THEN 'one is' ELSE gnomon.say(count(*)) || ' are' END,
+           (SELECT format('%s still open: %s.', CASE WHEN count(*) = m."addedStories" AND count(*) > 1 THEN 'All are'
+                                                     WHEN count(*) = 1 THEN 'One is' ELSE gnomon.say(count(*)) || ' are' END,
                           gnomon.say_list(array_agg(format('%s [%s]', s.name, s.n + 2 + (m."removedStories" > 0)::integer) ORDER BY s.n), 5))
               FROM said s WHERE s.kind = 'story_added' HAVING count(*) > 0)),
          to_jsonb(array_remove(ARRAY[
@@ -159,7 +161,8 @@ stalled AS (
               ELSE format('%s started stories in %s had no update for %s', gnomon.say(m."stalled"), m."sprint",
                           gnomon.say(t."quietDays", 'working day', 'working days') || ' or more') END,
          concat_ws(' ',
-           format('%s of %s do not move [1] and hold %s [2].', gnomon.say(m."stalled"),
+           format(CASE m."stalled" WHEN 1 THEN '%s of %s does not move [1] and holds %s [2].'
+                                   ELSE '%s of %s do not move [1] and hold %s [2].' END, gnomon.say(m."stalled"),
                   gnomon.say(m."started", 'started story', 'started stories'), gnomon.say(m."stalledPoints", m."unitOne", m."unit")),
            (SELECT string_agg(format('%s (%s, %s) has been quiet for %s [%s].', s.name, gnomon.say_status(s.status), s.holder,
                                      gnomon.say(s."quietDays", 'working day', 'working days'), s.n + 2), ' ' ORDER BY s.n)
@@ -183,15 +186,16 @@ overdue AS (
               THEN (SELECT format('%s is past its due date', s.key) FROM said s WHERE s.kind = 'story_overdue' AND s.n = 1)
               ELSE format('%s stories in %s are past their due date', gnomon.say(m."overdue"), m."sprint") END,
          concat_ws(' ',
-           format('%s%% of what was due before today is unfinished [1].', m."overdueShare"),
+           CASE WHEN m."due" = 1 THEN 'The only story due before today is unfinished [1].'
+                ELSE format('%s%% of what was due before today is unfinished [1].', m."overdueShare") END,
            (SELECT string_agg(format('%s (%s, %s) was due on %s [%s].', s.name, gnomon.say_status(s.status), s.holder,
                                      gnomon.say(s."dueDate"), s.n + 1), ' ' ORDER BY s.n)
               FROM said s WHERE s.kind = 'story_overdue' AND s.n <= 6)),
          (SELECT jsonb_agg(a.line ORDER BY a.n)
             FROM (SELECT min(s.n) AS n, CASE WHEN s.assignee IS NULL
                            THEN format('Find somebody for %s, or move the date.', gnomon.say_list(array_agg(s.key ORDER BY s.n), 6))
-                         ELSE format('Agree with %s on a new date for %s, or do it first.', s.assignee,
-                                     gnomon.say_list(array_agg(s.key ORDER BY s.n), 6)) END AS line
+                         ELSE format('Agree with %s on a new date for %s, or do %s first.', s.assignee,
+                                     gnomon.say_list(array_agg(s.key ORDER BY s.n), 6), CASE count(*) WHEN 1 THEN 'it' ELSE 'them' END) END AS line
                     FROM said s WHERE s.kind = 'story_overdue' GROUP BY s.assignee) a),
          gnomon.pick_facts(:facts -> 'facts', 'overdue_share', 'story_overdue', 'overdue'),
          (SELECT jsonb_agg(s.ref ORDER BY s.n) FROM said s WHERE s.kind = 'story_overdue') || r.ref
