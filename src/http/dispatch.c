@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "auth/auth.h"
@@ -99,9 +100,9 @@ http__validate(struct op *op, const char *schema, struct json_object *value)
 	return op_fail(op, ERR_VALIDATION_FAILED, "%s", schema);
 }
 
-/* PostgreSQL stores no NUL and no lone surrogate; json-c lets both through. */
+/* PostgreSQL stores no NUL, and json-c lets it through. */
 static bool
-is_storable(struct json_object *value, int depth)
+is_storable(struct json_object *value)
 {
 	switch (json_object_get_type(value)) {
 	case json_type_string:
@@ -109,14 +110,13 @@ is_storable(struct json_object *value, int depth)
 		    (size_t)json_object_get_string_len(value));
 	case json_type_array:
 		for (size_t i = 0; i < json_object_array_length(value); i++)
-			if (!is_storable(
-				json_object_array_get_idx(value, i), depth + 1))
+			if (!is_storable(json_object_array_get_idx(value, i)))
 				return false;
 		return true;
 	case json_type_object: {
 		json_object_object_foreach (value, key, member) {
 			if (!text_is_storable(key, strlen(key)) ||
-			    !is_storable(member, depth + 1))
+			    !is_storable(member))
 				return false;
 		}
 		return true;
@@ -130,10 +130,76 @@ is_storable(struct json_object *value, int depth)
 	return false;
 }
 
+static size_t
+count_members(struct json_object *value)
+{
+	size_t n = 0;
+
+	if (json_object_is_type(value, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			n += count_members(json_object_array_get_idx(value, i));
+	} else if (json_object_is_type(value, json_type_object)) {
+		json_object_object_foreach (value, key, member) {
+			(void)key;
+			n += 1 + count_members(member);
+		}
+	}
+	return n;
+}
+
+/* The four digits behind a \u; 0 when s begins with no such escape. */
+static unsigned
+escaped_unit(const char *s)
+{
+	char digits[5] = "";
+
+	if (s[0] != '\\' || s[1] != 'u')
+		return 0;
+	memcpy(digits, s + 2, 4);
+	return (unsigned)strtoul(digits, NULL, 16);
+}
+
+/*
+ * What json-c hides of a text it accepted: half a surrogate pair becomes
+ * U+FFFD, and of a name given twice the last value stays. In valid JSON a
+ * backslash stands only in strings, and outside of them every member has
+ * exactly one colon.
+ */
+static const char *
+hidden_fault(const char *s, struct json_object *value)
+{
+	size_t colons = 0;
+	bool quoted = false;
+
+	for (; *s; s++) {
+		unsigned unit = escaped_unit(s);
+
+		if (unit >= 0xd800 && unit <= 0xdbff) {
+			unsigned low = escaped_unit(s + 6);
+
+			if (low < 0xdc00 || low > 0xdfff)
+				return "The body holds half a character.";
+			s += 11;
+		} else if (unit >= 0xdc00 && unit <= 0xdfff) {
+			return "The body holds half a character.";
+		} else if (*s == '\\') {
+			s++;
+		} else if (*s == '"') {
+			quoted = !quoted;
+		} else if (*s == ':' && !quoted) {
+			colons++;
+		}
+	}
+	if (colons != count_members(value))
+		return "The body gives a name twice.";
+	return NULL;
+}
+
 static enum err
 read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
 {
 	struct json_tokener *tok;
+	const char *why;
 
 	if (rq->is_body_too_large)
 		return op_fail(
@@ -154,10 +220,12 @@ read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
 		    rq->body_length
 			? json_tokener_error_desc(json_tokener_get_error(tok))
 			: "it is empty");
-	else if (!is_storable(rq->json, 0))
+	else if (!is_storable(rq->json))
 		op_invalid(op, "",
 		    "The body holds a character that cannot be "
 		    "stored.");
+	else if ((why = hidden_fault(rq->body, rq->json)))
+		op_invalid(op, "", "%s", why);
 	json_tokener_free(tok);
 	return op->err ? op->err : http__validate(op, e->body, rq->json);
 }
@@ -325,9 +393,14 @@ answer_api(struct op *op, struct http_req *rq, struct http_resp *rs)
 	const struct endpoint *e = rq->endpoint;
 	const struct http_style plain = {.zone = NULL};
 	struct http_result result = {.args = NULL};
+	const char *cookie, *session;
 	struct http_args *args;
-	enum err err = query_args(op, rq, e, &args);
+	enum err err = ERR_OK;
 
+	if (e->role != ROLE_PUBLIC) /* strangers learn nothing of the rest */
+		err = credential(op, rq, &cookie, &session);
+	if (!err)
+		err = query_args(op, rq, e, &args);
 	if (!err)
 		err = read_body(op, rq, e);
 	if (err)

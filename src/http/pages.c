@@ -404,6 +404,8 @@ show_data(struct op *op, struct http_req *rq, struct http_resp *rs, bool csv)
 	enum err err = prepare(op, rq, rq->query, &pour);
 	size_t unit = rq->endpoint->n_uses ? 1 : 0;
 
+	if (!err && pour.args[unit]->endpoint->n_parts == 0)
+		err = op_fail(op, ERR_NOT_FOUND, "the page shows no data");
 	if (!err)
 		err = http__run(op, rq, rq->endpoint, pour.args, pour.n_units,
 		    pour.results);
