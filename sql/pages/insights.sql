@@ -10,7 +10,7 @@ SELECT count(*) AS "openCount", count(*) = 1 AS "isOneOpen",
        count(*) FILTER (WHERE i.severity = 'critical') = 1 AS "isOneCritical",
        count(*) FILTER (WHERE i.severity = 'critical' AND i.owner_user_id IS NULL) AS "orphanCount",
        count(*) FILTER (WHERE i.severity = 'critical' AND i.owner_user_id IS NULL) = 1 AS "isOneOrphan",
-       EXISTS (SELECT FROM agent_insights x WHERE x.workspace_id = gnomon.workspace()) AS "isUsed"
+       bool_and(i.owner_user_id IS NULL) FILTER (WHERE i.severity = 'critical') AS "areAllOrphans"
   FROM agent_insights i
  WHERE i.workspace_id = gnomon.workspace() AND i.state = 'open'
 

@@ -97,13 +97,18 @@ SELECT i.id AS "~id", i.number AS insight, f.place AS n, f.fact ->> 'id' AS fact
  WHERE f.place <= 12
  ORDER BY gnomon.severity_rank(i.severity) DESC, i.id, f.place
 
--- part: steps list
--- What the run counted and how long each step took.
-SELECT replace(upper(left(v.key, 1)) || regexp_replace(substr(v.key, 2), '([A-Z])', ' \1', 'g'), '_', ' ') AS name, v.value
-  FROM agent_runs r CROSS JOIN LATERAL jsonb_each_text(r.stats) v
+-- part: timeline list
+-- The steps of the run in order, each with the time at which it had ended.
+SELECT k.step, (sum((r.stats ->> k.key)::bigint) OVER (ORDER BY k.place))::bigint AS "endMs"
+  FROM agent_runs r
+ CROSS JOIN LATERAL (VALUES
+   (1, 'factsMs', format('facts gathered about %s', CASE r.stats ->> 'subjects' WHEN '1' THEN 'one subject' ELSE coalesce(r.stats ->> 'subjects', 'all') || ' subjects' END)),
+   (2, 'nativeMs', 'texts compared'),
+   (3, 'findingsMs', format('rules applied, %s findings', r.stats ->> 'findings')),
+   (4, 'publishMs', format('insights saved, %s messages left', coalesce(r.stats ->> 'notifications', 'no')))) AS k (place, key, step)
  WHERE r.workspace_id = gnomon.workspace() {run: AND r.id = :run | AND r.number = :run_number}
-   AND jsonb_typeof(r.stats -> v.key) IN ('number', 'string')
- LIMIT 30
+   AND jsonb_typeof(r.stats -> k.key) = 'number'
+ ORDER BY k.place
 
 -- part: packet list
 -- The beginning of the facts as they were, for whoever wants to see them raw.
