@@ -111,6 +111,18 @@ SELECT count(*) AS found, count(*) FILTER (WHERE outcome = 'new') AS new,
        (SELECT count(*) FROM told) AS notifications
   FROM verdict
 
+-- name: resolve_gone
+-- Resolves what this agent had found and, in a run in which every subject was
+-- looked at, finds no more: a feed of yesterday's risks helps nobody.
+-- args: run uuid, agent text
+WITH gone AS (
+  UPDATE agent_insights i SET state = 'resolved'
+   WHERE i.workspace_id = gnomon.workspace() AND i.agent_key = :agent AND i.state IN ('open', 'acknowledged')
+     AND NOT EXISTS (SELECT FROM insight_sightings g
+                      WHERE g.workspace_id = gnomon.workspace() AND g.agent_run_id = :run AND g.insight_id = i.id)
+  RETURNING 1)
+SELECT count(*) AS resolved FROM gone
+
 -- name: finish_agent_run
 -- Ends a run: its packet, status, counts and timings.
 -- args: run uuid, status text, summary text, stats jsonb, error text, facts jsonb, thresholds jsonb

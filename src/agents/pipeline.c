@@ -27,6 +27,7 @@ struct run {
 	struct buf *errors; /* a sentence per subject that failed */
 	int64_t subjects, failed;
 	int64_t found, new, updated, unchanged, suppressed, notifications;
+	int64_t resolved;
 	int64_t native_ms, facts_ms, findings_ms, publish_ms;
 };
 
@@ -303,17 +304,24 @@ plural(int64_t n)
 static const char *
 summary(struct op *op, const struct run *r)
 {
+	struct buf *b = buf_new(op, 1000);
+
 	if (r->subjects == 0)
-		return "There was nothing to look at.";
-	if (r->found == 0)
-		return mem_fmt(op, "Looked at %lld subject%s, found nothing.",
+		buf_text(b, "There was nothing to look at.");
+	else if (r->found == 0)
+		buf_fmt(b, "Looked at %lld subject%s, found nothing.",
 		    (long long)r->subjects, plural(r->subjects));
-	return mem_fmt(op,
-	    "%lld finding%s: %lld new, %lld updated, %lld unchanged, "
-	    "%lld kept quiet.",
-	    (long long)r->found, plural(r->found), (long long)r->new,
-	    (long long)r->updated, (long long)r->unchanged,
-	    (long long)r->suppressed);
+	else
+		buf_fmt(b, "%lld finding%s, %lld new and %lld seen before.",
+		    (long long)r->found, plural(r->found), (long long)r->new,
+		    (long long)(r->updated + r->unchanged));
+	if (r->suppressed)
+		buf_fmt(b, " %lld kept quiet after a dismissal.",
+		    (long long)r->suppressed);
+	if (r->resolved)
+		buf_fmt(b, " %lld found no more and resolved.",
+		    (long long)r->resolved);
+	return b->data;
 }
 
 static enum err
@@ -325,13 +333,14 @@ finish(struct op *op, struct run *r)
 	const char *stats = mem_fmt(op,
 	    "{\"subjects\":%lld,\"findings\":%lld,\"new\":%lld,"
 	    "\"updated\":%lld,\"unchanged\":%lld,\"suppressed\":%lld,"
-	    "\"notifications\":%lld,\"nativeMs\":%lld,\"factsMs\":%lld,"
+	    "\"resolved\":%lld,\"notifications\":%lld,\"nativeMs\":%lld,\"factsMs\":%lld,"
 	    "\"findingsMs\":%lld,\"publishMs\":%lld}",
 	    (long long)r->subjects, (long long)r->found, (long long)r->new,
 	    (long long)r->updated, (long long)r->unchanged,
-	    (long long)r->suppressed, (long long)r->notifications,
-	    (long long)r->native_ms, (long long)r->facts_ms,
-	    (long long)r->findings_ms, (long long)r->publish_ms);
+	    (long long)r->suppressed, (long long)r->resolved,
+	    (long long)r->notifications, (long long)r->native_ms,
+	    (long long)r->facts_ms, (long long)r->findings_ms,
+	    (long long)r->publish_ms);
 	struct rows *rows;
 	enum err e;
 
@@ -351,6 +360,17 @@ finish(struct op *op, struct run *r)
 	    : ERR_OK;
 }
 
+static enum err
+resolve_gone(struct op *op, struct run *r)
+{
+	struct rows *rows;
+	enum err e = q_resolve_gone(op, r->id, r->agent->key, &rows);
+
+	if (!e)
+		r->resolved = rows_int(rows, 0, 0);
+	return e;
+}
+
 /* Everything a run writes, in one transaction under the fence. */
 static enum err
 work(struct op *op, struct run *r)
@@ -368,6 +388,8 @@ work(struct op *op, struct run *r)
 		e = db_query(op, &r->agent->subjects, values, &subjects);
 	for (size_t i = 0; !e && i < rows_count(subjects); i++)
 		e = examine(op, r, subjects, i);
+	if (!e && r->failed == 0)
+		e = resolve_gone(op, r);
 	if (e)
 		return e;
 	verdict = finish(op, r);
