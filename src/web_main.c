@@ -48,6 +48,9 @@ struct pool {
 	pid_t pids[WORKERS_MAX];
 };
 
+/* Everything this process and its workers keep until they end. */
+static void *scope;
+
 static struct pool pools[2] = {
     {.n = 4, .fd = -1, .keeps = true},
     {.n = 2, .fd = -1},
@@ -110,9 +113,9 @@ be_worker(const struct pool *pool, int lifeline)
 	    .lifeline_fd = lifeline,
 	    .keeps = pool->keeps};
 
-	w.db = db_new(NULL, config_get(CONFIG_DATABASE_URL), "gnomon_web");
+	w.db = db_new(scope, config_get(CONFIG_DATABASE_URL), "gnomon_web");
 	fcgi_serve(&w);
-	db_close(w.db);
+	mem_drop(&scope);
 	exit(0);
 }
 
@@ -222,8 +225,9 @@ main(int argc, char **argv)
 		return 1;
 	}
 	log_open("gnomon-web", log_level(config_get(CONFIG_LOG_LEVEL)));
+	scope = mem_scope(NULL, "gnomon-web");
 	if (!auth_open(config_get(CONFIG_GNOMON_SECRET_FILE), &why) ||
-	    !http_open(NULL, config_get(CONFIG_GNOMON_SHARE), &why)) {
+	    !http_open(scope, config_get(CONFIG_GNOMON_SHARE), &why)) {
 		fprintf(stderr, "%s\n", why);
 		return 1;
 	}
@@ -250,5 +254,6 @@ main(int argc, char **argv)
 		if (pools[i].socket)
 			unlink(pools[i].socket);
 	log_info("stopped", LOG_S("socket", pools[0].socket));
+	mem_drop(&scope);
 	return 0;
 }
