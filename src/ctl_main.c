@@ -27,6 +27,17 @@ static const struct ctl_command commands[] = {
 	.usage = "[--pool slow]",
 	.summary = "print every address, who may use it, and its source",
 	.run = ctl_routes},
+    {.name = "sql",
+	.usage = "ENDPOINT [QUERY]",
+	.summary = "print the statement an endpoint runs for a query string",
+	.help =
+	    "Prints what is prepared, with :name::type for each parameter, so\n"
+	    "that psql, pgbench and EXPLAIN can take it. QUERY may also name\n"
+	    "the {values} of the path: a key has two statements.\n"
+	    "\n"
+	    "  gnomonctl sql list_insights 'state=open&severity=high'\n"
+	    "  gnomonctl sql enter          what goes before each of them\n",
+	.run = ctl_sql},
     {.name = "user",
 	.usage = "add EMAIL --name NAME [--password-file FILE]",
 	.summary = "make an account with a workspace of its own",

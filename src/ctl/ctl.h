@@ -17,6 +17,7 @@ struct ctl_command {
 
 int ctl_migrate(int argc, char **argv);
 int ctl_routes(int argc, char **argv);
+int ctl_sql(int argc, char **argv);
 int ctl_config(int argc, char **argv);
 int ctl_demo(int argc, char **argv);
 int ctl_import(int argc, char **argv);

@@ -40,6 +40,7 @@ struct stmt {
 	const char *source; /* "sql/api/insights.sql:3", for logs */
 	const char *sql;
 	const unsigned *types; /* enum sql_type of each parameter */
+	const char *const *names; /* of each parameter, for people */
 	size_t n_types;
 };
 

@@ -1269,10 +1269,13 @@ put_query_source(const struct block *b, size_t id)
 	printf("\nstatic const unsigned types_%s[] = {", b->e.name);
 	for (size_t i = 0; i < b->e.n_slots; i++)
 		printf("%u, ", b->slots[i].type);
+	printf("0};\nstatic const char *const names_%s[] = {", b->e.name);
+	for (size_t i = 0; i < b->e.n_slots; i++)
+		printf("\"%s\", ", b->slots[i].name);
 	printf("0};\nconst struct stmt stmt_%s = {\n    .id = %zu,\n"
 	       "    .source = \"%s\",\n    .types = types_%s,\n"
-	       "    .n_types = %zu,\n    .sql = ",
-	    b->e.name, id, b->e.source, b->e.name, b->e.n_slots);
+	       "    .names = names_%s,\n    .n_types = %zu,\n    .sql = ",
+	    b->e.name, id, b->e.source, b->e.name, b->e.name, b->e.n_slots);
 	for (size_t k = 0; k < part->p.n_pieces; k++) {
 		const struct piece *p = &part->pieces[k];
 

@@ -83,6 +83,17 @@ char *http_cookie(void *owner, const struct http_req *rq, const char *name);
 void http_serve(struct op *op, struct http_req *rq, struct http_resp *rs);
 
 /*
+ * What an endpoint asks PostgreSQL for a query string, for people and their
+ * tools: every part's statement as it is prepared, with :name::type in place of
+ * $n, a line "-- part: name" before each but the first. The query may also name
+ * the values in {braces} of the path, for a key has two statements: one by id,
+ * one by number (the default). "enter" is what goes before every statement.
+ * ERR_NOT_FOUND when there is no such endpoint.
+ */
+enum err http_sql(struct op *op, const char *name, const char *query,
+    struct buf *out) MUST_CHECK;
+
+/*
  * Loads what serving needs: schemas and templates (below share). Call once,
  * before forking. False: *out_why names what is wrong.
  */

@@ -4,6 +4,7 @@
  * from input; prepared once per connection.
  */
 #include <assert.h>
+#include <ctype.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 
@@ -40,6 +41,14 @@ hash(const struct part *part, const struct http_args *args)
 	h = h * 31 + (uintptr_t)args->order / sizeof(*args->order);
 	h = h * 4 + (args->backwards ? 2U : 0U) + (args->keys ? 1U : 0U);
 	return (h * UINT64_C(0x9E3779B97F4A7C15)) >> 32 & (HASHES - 1);
+}
+
+static const char *
+name_of_ref(const struct variant *v, const struct endpoint *e, size_t ref)
+{
+	return ref >= REF_KEY  ? v->order->columns[ref - REF_KEY].alias
+	    : ref == REF_LIMIT ? "limit"
+			       : e->slots[ref].name;
 }
 
 static void
@@ -92,6 +101,7 @@ build(const struct endpoint *e, const struct part *part,
 {
 	struct variant *v = mem_new(NULL, struct variant);
 	unsigned types[HTTP_SLOTS + 8];
+	const char **names;
 	struct buf *sql = buf_new(v, SQL_MAX);
 
 	assert(n_variants < VARIANTS_MAX);
@@ -117,6 +127,10 @@ build(const struct endpoint *e, const struct part *part,
 	v->stmt.source = part->source;
 	v->stmt.sql = sql->data;
 	v->stmt.types = mem_copy(v, types, v->stmt.n_types * sizeof(*types));
+	names = mem_array(v, const char *, v->stmt.n_types);
+	for (size_t i = 0; i < v->stmt.n_types; i++)
+		names[i] = name_of_ref(v, e, v->refs[i]);
+	v->stmt.names = names;
 	return v;
 }
 
@@ -153,6 +167,154 @@ http__call(struct op *op, const struct http_args *args, size_t part_index,
 	}
 	call->stmt = &v->stmt;
 	call->values = values;
+}
+
+/* Statements, for people */
+
+static const char *
+type_word(unsigned type)
+{
+	static const struct {
+		unsigned type;
+		const char *word;
+	} words[] = {
+	    {SQL_BOOL, "boolean"},
+	    {SQL_BYTEA, "bytea"},
+	    {SQL_INT8, "bigint"},
+	    {SQL_INT4, "integer"},
+	    {SQL_TEXT, "text"},
+	    {SQL_FLOAT8, "double precision"},
+	    {SQL_DATE, "date"},
+	    {SQL_TIME, "timestamptz"},
+	    {SQL_UUID, "uuid"},
+	    {SQL_JSONB, "jsonb"},
+	    {SQL_TEXT_LIST, "text[]"},
+	    {SQL_UUID_LIST, "uuid[]"},
+	    {SQL_INT4_LIST, "integer[]"},
+	    {SQL_INT8_LIST, "bigint[]"},
+	};
+
+	for (size_t i = 0; i < nitems(words); i++)
+		if (words[i].type == type)
+			return words[i].word;
+	assert(!"a parameter of a type that has no word here");
+	return "";
+}
+
+/* The text with its parameters by name; a $ in a literal is none. */
+static void
+put_statement(struct buf *out, const struct stmt *stmt)
+{
+	bool quoted = false;
+
+	for (const char *s = stmt->sql; *s; s++) {
+		char *end;
+		size_t n;
+
+		quoted = quoted != (*s == '\'');
+		if (quoted || *s != '$' || !isdigit((unsigned char)s[1])) {
+			buf_char(out, *s);
+			continue;
+		}
+		n = strtoul(s + 1, &end, 10) - 1;
+		assert(n < stmt->n_types);
+		buf_fmt(
+		    out, ":%s::%s", stmt->names[n], type_word(stmt->types[n]));
+		s = end - 1;
+	}
+	if (out->len && out->data[out->len - 1] != '\n')
+		buf_char(out, '\n');
+}
+
+/* A value that fits, for a {name} of the path that the query does not give:
+ * every value but a key's leads to the same statement. */
+static const char *
+sample(const struct param *p)
+{
+	switch (p->kind) {
+	case PARAM_UUID:
+		return "00000000-0000-0000-0000-000000000000";
+	case PARAM_ENUM:
+		return p->words[0];
+	case PARAM_BOOL:
+		return "true";
+	case PARAM_DATE:
+		return "2026-11-20";
+	case PARAM_TIME:
+		return "2026-11-20T08:00:00Z";
+	case PARAM_TEXT:
+	case PARAM_INT:
+	case PARAM_KEY:
+		return "1";
+	}
+	return "";
+}
+
+/* Fills the segments as if the path had been asked for. */
+static void
+fill_segments(
+    struct http_req *rq, const struct http_pair *pairs, size_t n, bool *used)
+{
+	const struct endpoint *e = rq->endpoint;
+	const char *s = e->path;
+
+	for (size_t k = 0; (s = strchr(s, '{')); k++) {
+		size_t length = strcspn(++s, "}");
+
+		rq->segments[k] = "";
+		for (size_t i = 0; i < e->n_params; i++)
+			if (strncmp(e->params[i].name, s, length) == 0 &&
+			    !e->params[i].name[length])
+				rq->segments[k] = sample(&e->params[i]);
+		for (size_t i = 0; i < n; i++) {
+			if (strncmp(pairs[i].name, s, length) != 0 ||
+			    pairs[i].name[length])
+				continue;
+			rq->segments[k] = pairs[i].value;
+			used[i] = true;
+		}
+	}
+}
+
+enum err
+http_sql(struct op *op, const char *name, const char *query, struct buf *out)
+{
+	const struct endpoint *e = endpoint_find(name);
+	struct http_req rq = {.endpoint = e};
+	struct http_args *args;
+	struct http_pair *pairs;
+	struct db_call call;
+	size_t n;
+	bool *used;
+	enum err err;
+
+	if (strcmp(name, "enter") == 0) {
+		put_statement(out, &stmt_enter);
+		return ERR_OK;
+	}
+	if (!e)
+		return op_fail(op, ERR_NOT_FOUND, "no endpoint %s", name);
+	err = http__pairs(op, query, &pairs, &n);
+	if (err)
+		return err;
+	used = mem_array(op, bool, n);
+	fill_segments(&rq, pairs, n, used);
+	err = http__args(op, &rq, e, pairs, n, used, &args);
+	for (size_t i = 0; i < n; i++)
+		if (!used[i])
+			err = op_invalid(
+			    op, pairs[i].name, "There is no such parameter.");
+	if (err)
+		return err;
+	if (e->body_slot < e->n_slots)
+		args->given |= UINT32_C(1) << e->body_slot;
+	for (size_t i = 0; i < e->n_parts; i++) {
+		if (i)
+			buf_fmt(out, "-- part: %s\n", e->parts[i].name);
+		http__call(op, args, i, &call);
+		put_statement(out, call.stmt);
+	}
+	return ERR_OK;
 }
 
 /* Cursors: a JSON array [order, direction, filter, key, …], sealed. */
