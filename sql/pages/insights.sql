@@ -109,7 +109,8 @@ SELECT m.user_id AS id, u.name, m.user_id = i.owner_user_id AS "isOwner"
  LIMIT 200
 
 -- part: history list
--- What people and agents did to it, newest first.
+-- What people and agents did to it, newest first; of the times an agent saw it
+-- unchanged, only the last.
 SELECT h.at AS "doneAt", h.who, h.what, h.run
   FROM agent_insights i
  CROSS JOIN LATERAL (
@@ -122,19 +123,20 @@ SELECT h.at AS "doneAt", h.who, h.what, h.run
                  CASE WHEN e.changes ? 'owner_user_id' THEN
                       CASE WHEN o.id IS NULL THEN 'took the owner off' WHEN o.id = a.id THEN 'became the owner'
                            ELSE 'made ' || o.name || ' the owner' END END,
-                 CASE WHEN e.changes ? 'severity' THEN format('changed the severity from %s to %s', e.changes #>> '{severity,0}', e.changes #>> '{severity,1}') END,
-                 CASE WHEN e.changes ?| '{title,body}' THEN 'brought the text up to date' END) END AS what
+                 CASE WHEN e.changes ? 'severity' THEN format('changed the severity from %s to %s', e.changes #>> '{severity,0}', e.changes #>> '{severity,1}') END) END AS what
      FROM events e
      LEFT JOIN users a ON a.id = e.actor_id
      LEFT JOIN users o ON o.id = (e.changes #>> '{owner_user_id,1}')::uuid
     WHERE e.workspace_id = gnomon.workspace() AND e.entity_id = i.id
    UNION ALL
    SELECT r.created_at, 'The agent', r.number,
-          CASE s.outcome WHEN 'unchanged' THEN 'saw it again, unchanged, in' WHEN 'updated' THEN 'saw it again, changed, in'
-               WHEN 'suppressed' THEN 'saw it again and kept quiet, in' END
-     FROM insight_sightings s
+          CASE s.outcome WHEN 'unchanged' THEN 'saw it again, unchanged, in' WHEN 'updated' THEN 'saw it again and brought it up to date, in'
+               ELSE 'saw it again and kept quiet, in' END
+     FROM (SELECT s.*, row_number() OVER (PARTITION BY s.outcome ORDER BY s.agent_run_id DESC) AS nth
+             FROM insight_sightings s
+            WHERE s.workspace_id = gnomon.workspace() AND s.insight_id = i.id AND s.outcome <> 'new') s
      JOIN agent_runs r ON r.workspace_id = s.workspace_id AND r.id = s.agent_run_id
-    WHERE s.workspace_id = gnomon.workspace() AND s.insight_id = i.id AND s.outcome <> 'new') h
+    WHERE s.outcome = 'updated' OR s.nth = 1) h
  WHERE i.workspace_id = gnomon.workspace() {insight: AND i.id = :insight | AND i.number = :insight_number}
    AND h.what <> ''
  ORDER BY h.at DESC

@@ -41,9 +41,11 @@ SELECT r.id, r.number, r.status, r.summary, r.error, r.trigger_type AS "triggerT
        r.status = 'queued' AS "isQueued", r.status = 'running' AS "isRunning", r.status = 'failed' AS "isFailed",
        r.status = 'partial' AS "isPartial", r.status IN ('succeeded', 'partial') AS "hasResult",
        n.found AS "foundCount", n.found = 1 AS "isOneFound", n.fresh AS "newCount", n.again AS "againCount", n.quiet AS "quietCount",
-       k.as_of AS "factsAt", length(k.facts::text)::bigint AS "packetCount", u.name AS "by.name"
+       CASE WHEN jsonb_typeof(r.stats -> 'resolved') = 'number' THEN (r.stats ->> 'resolved')::bigint END AS "goneCount",
+       coalesce(c.enabled, false) AS "isAgentOn", k.as_of AS "factsAt", length(k.facts::text)::bigint AS "packetCount", u.name AS "by.name"
   FROM agent_runs r
   LEFT JOIN agent_packets k ON k.workspace_id = r.workspace_id AND k.agent_run_id = r.id
+  LEFT JOIN agent_configs c ON c.workspace_id = r.workspace_id AND c.agent_key = r.agent_key
   LEFT JOIN users u ON u.id = r.triggered_by
  CROSS JOIN LATERAL (
    SELECT count(*) FILTER (WHERE s.outcome <> 'suppressed') AS found, count(*) FILTER (WHERE s.outcome = 'new') AS fresh,
