@@ -25,7 +25,7 @@ SELECT p.id, p.key, p.name, p.description, p.slug, p.settings, p.version,
 WITH p AS (
   INSERT INTO projects (workspace_id, key, name, description, slug, owner_id)
   SELECT gnomon.workspace(), b.key, b.name, coalesce(b.description, ''),
-         coalesce(nullif(left(trim(BOTH '-' FROM regexp_replace(lower(b.name), '[^a-z0-9]+', '-', 'g')), 63), ''), lower(b.key)),
+         coalesce(nullif(trim(BOTH '-' FROM left(trim(BOTH '-' FROM regexp_replace(lower(b.name), '[^a-z0-9]+', '-', 'g')), 63)), ''), lower(b.key)),
          gnomon.actor()
     FROM jsonb_to_record(:body) AS b (key text, name text, description text)
   RETURNING *)

@@ -36,6 +36,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE m timestamp := date_trunc('month', since AT TIME ZONE 'UTC');
         part text;
 BEGIN
+-- Partitions are reached through events and its policy; by name, by nobody.
+ALTER TABLE events_other ENABLE ROW LEVEL SECURITY;
   WHILE m <= until AT TIME ZONE 'UTC' LOOP
     part := format('%s_%s', (SELECT relname FROM pg_class WHERE oid = parent), to_char(m, 'YYYYMM'));
     IF to_regclass('public.' || part) IS NULL THEN
@@ -48,6 +50,7 @@ END $$;
 GRANT EXECUTE ON FUNCTION gnomon.cover TO gnomon_worker;
 
 -- Numbers people say (AC-311, I-1042): a counter per scope and kind. Never a
+      EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', part);
 -- sequence: a workspace must be able to move to another cluster.
 CREATE TABLE counters (
   workspace_id uuid NOT NULL REFERENCES workspaces,
@@ -57,9 +60,10 @@ CREATE TABLE counters (
   PRIMARY KEY (workspace_id, scope_id, kind)
 ) WITH (fillfactor = 50);
 
--- The next number, or the one given (an import keeps its own) remembered.
+-- The next number, or the one given (an import keeps its own) remembered. Only
+-- the triggers call it, as the owner: nobody can count for another tenant.
 CREATE FUNCTION gnomon.next_number(workspace uuid, scope uuid, what text, given integer) RETURNS integer
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql AS $$
   INSERT INTO public.counters AS c (workspace_id, scope_id, kind, last)
   VALUES (workspace, scope, what, coalesce(given, 1))
   ON CONFLICT (workspace_id, scope_id, kind)
@@ -67,13 +71,15 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   RETURNING coalesce(given, last)
 $$;
 
-CREATE FUNCTION gnomon.number_in_project() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION gnomon.number_in_project() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   NEW.number := gnomon.next_number(NEW.workspace_id, NEW.project_id, TG_TABLE_NAME, NEW.number);
   RETURN NEW;
 END $$;
 
-CREATE FUNCTION gnomon.number_in_workspace() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION gnomon.number_in_workspace() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   NEW.number := gnomon.next_number(NEW.workspace_id, NEW.workspace_id, TG_TABLE_NAME, NEW.number);
   RETURN NEW;
@@ -168,8 +174,7 @@ BEGIN
                   FOR EACH STATEMENT EXECUTE FUNCTION gnomon.%I()', watched, updated);
 END $$;
 
-SELECT gnomon.wall('revisions', 'events');
+SELECT gnomon.wall('revisions', 'events', 'counters');
 GRANT SELECT ON revisions, events TO gnomon_web, gnomon_worker;
-GRANT EXECUTE ON FUNCTION gnomon.next_number TO gnomon_web, gnomon_worker;
-GRANT EXECUTE ON FUNCTION gnomon.number_in_project, gnomon.number_in_workspace, gnomon.next_version TO gnomon_web, gnomon_worker;
+GRANT EXECUTE ON FUNCTION gnomon.next_version TO gnomon_web, gnomon_worker;
 SELECT gnomon.cover('events', now() - interval '13 months', now() + interval '3 months');

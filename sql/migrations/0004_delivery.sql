@@ -146,6 +146,22 @@ CREATE TABLE dependencies (
 CREATE INDEX dependencies_source ON dependencies (workspace_id, source_id) WHERE removed_at IS NULL;
 CREATE INDEX dependencies_target ON dependencies (workspace_id, target_id) WHERE removed_at IS NULL;
 
+-- What foreign keys cannot say of ends that are stories or epics: both are of
+-- this workspace. Rows are never removed, so looking once is enough.
+CREATE FUNCTION gnomon.dependency_ends() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF (SELECT count(*)
+        FROM (VALUES (NEW.source_type, NEW.source_id), (NEW.target_type, NEW.target_id)) AS e (type, id)
+       WHERE CASE e.type
+             WHEN 'story' THEN EXISTS (SELECT FROM public.stories s WHERE s.workspace_id = NEW.workspace_id AND s.id = e.id)
+             ELSE EXISTS (SELECT FROM public.epics c WHERE c.workspace_id = NEW.workspace_id AND c.id = e.id) END) < 2 THEN
+    RAISE foreign_key_violation USING MESSAGE = 'a dependency violates that both ends are of its workspace';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER ends BEFORE INSERT OR UPDATE OF workspace_id, source_type, source_id, target_type, target_id
+  ON dependencies FOR EACH ROW EXECUTE FUNCTION gnomon.dependency_ends();
+
 -- Where an imported story came from: the key of the row in the other system,
 -- by which a second import of the same file finds it again.
 CREATE TABLE story_sources (

@@ -133,11 +133,11 @@ DECLARE who uuid; ws uuid; base text; want text;
 BEGIN
   INSERT INTO public.users (email, name, password_hash) VALUES (lower(new_email), new_name, new_hash)
   RETURNING users.id INTO who;
-  base := left(trim(BOTH '-' FROM regexp_replace(lower(new_name), '[^a-z0-9]+', '-', 'g')), 50);
+  base := trim(BOTH '-' FROM left(trim(BOTH '-' FROM regexp_replace(lower(new_name), '[^a-z0-9]+', '-', 'g')), 50));
   IF base = '' THEN base := 'workspace'; END IF;
   want := base;
   LOOP
-    INSERT INTO public.workspaces (name, slug) VALUES (new_name || '''s workspace', want)
+    INSERT INTO public.workspaces (name, slug) VALUES (left(new_name || '''s workspace', 120), want)
     ON CONFLICT (slug) DO NOTHING RETURNING workspaces.id INTO ws;
     EXIT WHEN ws IS NOT NULL;
     want := base || '-' || substr(md5(gen_random_uuid()::text), 1, 6);
