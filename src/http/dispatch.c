@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <time.h>
 
 #include "auth/auth.h"
@@ -261,10 +262,13 @@ static enum err
 credential(struct op *op, const struct http_req *rq, const char **out_cookie,
     const char **out_session)
 {
+	static const char bearer[] = "Bearer ";
+
 	*out_cookie = *out_session = NULL;
-	if (text_starts(rq->authorization, "Bearer ")) {
+	/* a scheme's name has no case (RFC 9110 section 11.1) */
+	if (strncasecmp(rq->authorization, bearer, strlen(bearer)) == 0) {
 		*out_session = auth_token_session(
-		    op, rq->authorization + strlen("Bearer "), time(NULL));
+		    op, rq->authorization + strlen(bearer), time(NULL));
 		if (!*out_session)
 			return op_fail(op, ERR_UNAUTHENTICATED,
 			    "the access token is not good");
