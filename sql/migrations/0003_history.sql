@@ -29,6 +29,8 @@ CREATE TABLE events (
 ) PARTITION BY RANGE (created_at);
 CREATE INDEX events_entity ON events (workspace_id, entity_id, rev);
 CREATE TABLE events_other PARTITION OF events DEFAULT;
+-- Partitions are reached through events and its policy; by name, by nobody.
+ALTER TABLE events_other ENABLE ROW LEVEL SECURITY;
 
 -- Makes the monthly partitions of a partitioned table that cover a span.
 CREATE FUNCTION gnomon.cover(parent regclass, since timestamptz, until timestamptz) RETURNS void
@@ -36,13 +38,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE m timestamp := date_trunc('month', since AT TIME ZONE 'UTC');
         part text;
 BEGIN
--- Partitions are reached through events and its policy; by name, by nobody.
-ALTER TABLE events_other ENABLE ROW LEVEL SECURITY;
   WHILE m <= until AT TIME ZONE 'UTC' LOOP
     part := format('%s_%s', (SELECT relname FROM pg_class WHERE oid = parent), to_char(m, 'YYYYMM'));
     IF to_regclass('public.' || part) IS NULL THEN
       EXECUTE format('CREATE TABLE public.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L)',
                      part, parent, m AT TIME ZONE 'UTC', (m + interval '1 month') AT TIME ZONE 'UTC');
+      EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', part);
     END IF;
     m := m + interval '1 month';
   END LOOP;
@@ -50,7 +51,6 @@ END $$;
 GRANT EXECUTE ON FUNCTION gnomon.cover TO gnomon_worker;
 
 -- Numbers people say (AC-311, I-1042): a counter per scope and kind. Never a
-      EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', part);
 -- sequence: a workspace must be able to move to another cluster.
 CREATE TABLE counters (
   workspace_id uuid NOT NULL REFERENCES workspaces,
