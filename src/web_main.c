@@ -19,6 +19,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cache/cache.h"
 #include "db/db.h"
 #include "http/fcgi.h"
 #include "http/http.h"
@@ -227,7 +228,8 @@ main(int argc, char **argv)
 	log_open("gnomon-web", log_level(config_get(CONFIG_LOG_LEVEL)));
 	scope = mem_scope(NULL, "gnomon-web");
 	if (!auth_open(config_get(CONFIG_GNOMON_SECRET_FILE), &why) ||
-	    !http_open(scope, config_get(CONFIG_GNOMON_SHARE), &why)) {
+	    !http_open(scope, config_get(CONFIG_GNOMON_SHARE), &why) ||
+	    !cache_open(config_get(CONFIG_MEMCACHED), &why)) {
 		fprintf(stderr, "%s\n", why);
 		return 1;
 	}

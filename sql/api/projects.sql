@@ -48,6 +48,7 @@ SELECT p.id, p.key, p.name, p.description, p.slug, p.settings, p.version,
 -- GET /api/v1/projects/{project}/board                               get_board
 -- The project's open work by status, in board order.
 -- role:   viewer
+-- cache:  project
 -- reply:  200 Board
 -- part: columns list
 SELECT c.status, c.name, count(s.id) AS count, coalesce(sum(s.estimate), 0) AS points
@@ -55,6 +56,7 @@ SELECT c.status, c.name, count(s.id) AS count, coalesce(sum(s.estimate), 0) AS p
                (4, 'review', 'Review'), (5, 'done', 'Done')) AS c (rank, status, name)
   LEFT JOIN stories s ON s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
        AND s.status = c.status COLLATE "C" AND s.deleted_at IS NULL
+ WHERE {changed}
  GROUP BY c.rank, c.status, c.name
  ORDER BY c.rank
 -- part: stories in columns by status
@@ -68,5 +70,5 @@ SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.pri
   FROM stories s
   JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
   LEFT JOIN users u ON u.id = s.assignee_id
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND {changed}
  ORDER BY array_position('{backlog,ready,in_progress,review,done}', s.status), s.position, s.id

@@ -3,6 +3,7 @@
 -- role:   viewer
 -- query:  status story_status[], priority priority[], assigneeId uuid, epicId uuid, sprintId uuid, q text(1..200)
 -- order:  newest = s.id uuid desc; oldest = s.id uuid asc; number = s.number int4 asc
+-- cache:  project
 -- reply:  200 page of StoryLine
 SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.priority, s.estimate,
        s.due_date AS "dueDate", s.epic_id AS "epicId", u.id AS "assignee.id", u.name AS "assignee.name",
@@ -10,7 +11,7 @@ SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.pri
   FROM stories s
   JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
   LEFT JOIN users u ON u.id = s.assignee_id
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND {changed}
    {status: AND s.status = ANY(:status)} {priority: AND s.priority = ANY(:priority)}
    {assigneeId: AND s.assignee_id = :assigneeId} {epicId: AND s.epic_id = :epicId}
    {sprintId: AND EXISTS (SELECT FROM sprint_items i WHERE i.workspace_id = gnomon.workspace() AND i.story_id = s.id

@@ -13,6 +13,13 @@ CREATE TABLE revisions (
   PRIMARY KEY (workspace_id, scope_id)
 ) WITH (fillfactor = 50);               -- so that every bump stays on its page
 
+-- False when the reader has this very state: one of the revisions it knows is
+-- that of the scope entered. A statement with it as a condition is then not
+-- run at all (a one-time filter).
+CREATE FUNCTION gnomon.changed(known bigint[]) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+AS $$ SELECT coalesce(nullif(pg_catalog.current_setting('gnomon.rev', true), '')::bigint <> ALL (known), true) $$;
+GRANT EXECUTE ON FUNCTION gnomon.changed TO gnomon_web, gnomon_worker;
+
 CREATE TABLE events (
   workspace_id uuid NOT NULL,
   scope_id     uuid NOT NULL,

@@ -85,6 +85,7 @@ BEGIN
   ignored := set_config('gnomon.project', coalesce(project_id::text, ''), true);
   SELECT r.rev INTO rev FROM public.revisions r
    WHERE r.workspace_id = workspace_id AND r.scope_id = coalesce(project_id, workspace_id);
+  ignored := set_config('gnomon.rev', coalesce(rev::text, ''), true);
   IF with_nav AND workspace_id IS NOT NULL THEN
     nav := jsonb_build_object(
       'openInsights', (SELECT count(*) FROM (SELECT FROM public.agent_insights i

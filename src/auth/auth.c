@@ -20,10 +20,10 @@ enum {
 	TOKEN_MAX = 2048,
 };
 
-enum purpose { FOR_TOKENS = 1, FOR_FORMS = 2, FOR_SEALS = 3 };
+enum purpose { FOR_TOKENS = 1, FOR_FORMS = 2, FOR_SEALS = 3, FOR_STAMPS = 4 };
 
 /* Set once by auth_open, before any process is forked. */
-static unsigned char keys[4][KEY_BYTES];
+static unsigned char keys[5][KEY_BYTES];
 /* A hash nobody's password has, to spend the time of a comparison on. */
 static char nobody[crypto_pwhash_STRBYTES];
 
@@ -82,7 +82,7 @@ auth_open(const char *secret_file, char **out_why)
 	good = (access(secret_file, F_OK) != 0 && errno == ENOENT &&
 		   make_file(secret_file, master)) ||
 	    read_file(secret_file, master, out_why);
-	for (uint64_t i = FOR_TOKENS; good && i <= FOR_SEALS; i++)
+	for (uint64_t i = FOR_TOKENS; good && i <= FOR_STAMPS; i++)
 		crypto_kdf_derive_from_key(
 		    keys[i], KEY_BYTES, i, "gnomon01", master);
 	sodium_memzero(master, sizeof(master));
@@ -270,6 +270,21 @@ auth_unseal(void *owner, const char *sealed)
 	    !is_ours(owner, FOR_SEALS, sealed, dot))
 		return NULL;
 	return (char *)decode(owner, sealed, (size_t)(dot - sealed), &n);
+}
+
+void
+auth_stamp(unsigned char out[AUTH_STAMP_BYTES], const char *name,
+    const void *bytes, size_t n)
+{
+	crypto_generichash_state state;
+
+	crypto_generichash_init(
+	    &state, keys[FOR_STAMPS], KEY_BYTES, AUTH_STAMP_BYTES);
+	/* with its NUL, so that name and bytes cannot flow together */
+	crypto_generichash_update(
+	    &state, (const unsigned char *)name, strlen(name) + 1);
+	crypto_generichash_update(&state, bytes, n);
+	crypto_generichash_final(&state, out, AUTH_STAMP_BYTES);
 }
 
 char *

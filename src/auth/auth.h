@@ -51,6 +51,12 @@ bool auth_csrf_matches(const char *cookie, const char *given);
 char *auth_seal(void *owner, const char *text);
 char *auth_unseal(void *owner, const char *sealed); /* NULL when touched */
 
+/* A keyed hash (BLAKE2b) of name and bytes: what we gave away to keep is ours
+ * when it comes back. */
+enum { AUTH_STAMP_BYTES = 16 };
+void auth_stamp(unsigned char out[AUTH_STAMP_BYTES], const char *name,
+    const void *bytes, size_t n);
+
 /* 128 random bits as 32 hexadecimal digits: request ids. */
 char *auth_random_id(void *owner);
 

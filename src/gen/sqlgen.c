@@ -570,6 +570,17 @@ head_pool(struct block *b, char *value)
 }
 
 static void
+head_cache(struct block *b, char *value)
+{
+	if (!(strcmp(value, "project") == 0 && b->e.has_project) &&
+	    !(strcmp(value, "workspace") == 0 && !b->e.has_project &&
+		b->e.has_workspace))
+		fail("cache: names the scope of the path, project or "
+		     "workspace");
+	b->e.cached = true;
+}
+
+static void
 head_page(struct block *b, char *value)
 {
 	if (b->form_of)
@@ -649,6 +660,7 @@ static const struct {
     {"reply", head_reply},
     {"handler", head_handler},
     {"pool", head_pool},
+    {"cache", head_cache},
     {"page", head_page},
     {"use", head_use},
     {"message", head_message},
@@ -806,8 +818,15 @@ cut_fragment(
 		add_piece(part, (struct piece){.kind = PIECE_PAGE});
 		return s + 5;
 	}
+	if (strncmp(s, "changed}", 8) == 0) {
+		if (!b->e.cached)
+			fail("{changed} needs a cache:");
+		flush_text(part, text);
+		add_piece(part, (struct piece){.kind = PIECE_CHANGED});
+		return s + 8;
+	}
 	if (n == 0 || s[n] != ':')
-		fail("expected {name: sql} or {page}");
+		fail("expected {name: sql}, {page} or {changed}");
 	slot = need_slot(b, s, n);
 	flush_text(part, text);
 	jump = part->p.n_pieces;
@@ -866,6 +885,15 @@ cut_sql(struct block *b, struct g_part *part, const char *s, const char *ends,
 	return s;
 }
 
+static bool
+has_piece(const struct g_part *part, enum piece_kind kind)
+{
+	for (size_t i = 0; i < part->p.n_pieces; i++)
+		if (part->pieces[i].kind == kind)
+			return true;
+	return false;
+}
+
 static void
 cut_parts(struct block *b)
 {
@@ -891,6 +919,9 @@ cut_parts(struct block *b)
 			}
 		if (part->parent)
 			fail("no part %s stands before", part->parent);
+		if (b->e.cached && !has_piece(part, PIECE_CHANGED))
+			fail("a cached endpoint needs {changed} in every "
+			     "statement");
 	}
 }
 
@@ -1082,8 +1113,8 @@ put_parts(const struct block *b)
 {
 	static const char *const kinds[] = {
 	    "PART_DOCUMENT", "PART_ONE", "PART_LIST", "PART_NESTED"};
-	static const char *const pieces[] = {
-	    "PIECE_TEXT", "PIECE_SLOT", "PIECE_IF", "PIECE_PAGE"};
+	static const char *const pieces[] = {"PIECE_TEXT", "PIECE_SLOT",
+	    "PIECE_IF", "PIECE_PAGE", "PIECE_CHANGED"};
 
 	printf("\t.parts = (const struct part[]){\n");
 	for (size_t i = 0; i < b->e.n_parts; i++) {
@@ -1146,8 +1177,8 @@ put_block(const struct block *b)
 	    e->name, (int)e->method, e->path, e->source);
 	put_string(e->doc);
 	printf(",\n\t.role = %d,\n\t.has_workspace = %d,\n"
-	       "\t.has_project = %d,\n\t.slow = %d,\n",
-	    (int)e->role, e->has_workspace, e->has_project, e->slow);
+	       "\t.has_project = %d,\n\t.slow = %d,\n\t.cached = %d,\n",
+	    (int)e->role, e->has_workspace, e->has_project, e->slow, e->cached);
 	if (e->n_slots)
 		put_params(b);
 	if (e->n_parts)
@@ -1206,6 +1237,20 @@ check_table(void)
 	}
 }
 
+/* FNV-1a over every statement and schema name: documents change with it. */
+static unsigned
+build_hash(void)
+{
+	unsigned h = 2166136261U;
+
+	for (size_t i = 0; i < n_blocks; i++)
+		for (size_t k = 0; k < blocks[i].e.n_parts; k++)
+			for (const char *s = blocks[i].parts[k].sql->data; *s;
+			     s++)
+				h = (h ^ (unsigned char)*s) * 16777619U;
+	return h;
+}
+
 static int
 make_endpoints(int argc, char **argv)
 {
@@ -1237,7 +1282,9 @@ make_endpoints(int argc, char **argv)
 	printf("\nconst struct endpoint endpoints[] = {\n");
 	for (size_t k = 0; k < n_blocks; k++)
 		put_block(&blocks[k]);
-	printf("};\n\nconst size_t n_endpoints = %zu;\n", n_blocks);
+	printf("};\n\nconst size_t n_endpoints = %zu;\n"
+	       "const char endpoints_build[] = \"%08x\";\n",
+	    n_blocks, build_hash());
 	return 0;
 }
 

@@ -334,9 +334,6 @@ http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
 		out_results[i].rows = mem_array(op, struct rows *, parts);
 		for (size_t p = 0; p < parts; p++)
 			out_results[i].rows[p] = calls[k++].rows;
-		e = http__outcome(op, &out_results[i]);
-		if (e)
-			return e;
 	}
 	return ERR_OK;
 }
@@ -391,12 +388,51 @@ check_reply(struct op *op, const struct endpoint *e, const struct buf *body)
 }
 #endif
 
+/*
+ * Runs an endpoint and writes its document; one that is cached may be answered
+ * by what the client or the cache holds. The case that they name a revision
+ * that is right for a document that is not theirs takes a second trip.
+ */
 static enum err
-answer_api(struct op *op, struct http_req *rq, struct http_resp *rs)
+run_and_write(struct op *op, struct http_req *rq, struct http_resp *rs,
+    struct http_args *args)
 {
 	const struct endpoint *e = rq->endpoint;
 	const struct http_style plain = {.zone = NULL};
 	struct http_result result = {.args = NULL};
+	struct http_held *held = e->cached ? http__held(op, rq, args) : NULL;
+	enum err err = http__run(op, rq, e, &args, 1, &result);
+
+	rs->status = e->status;
+	if (!err && held && http__answer_held(held, rq, rs))
+		return ERR_OK;
+	if (!err && held && http__was_skipped(held, rq)) {
+		args->known = NULL;
+		err = http__run(op, rq, e, &args, 1, &result);
+	}
+	if (!err)
+		err = http__outcome(op, &result);
+	if (err)
+		return err;
+	if (e->handler)
+		return e->handler(op, rq, rs);
+	if (e->reply == REPLY_NONE)
+		return ERR_OK;
+	rs->type = "application/json";
+	err = http__document(op, &result, &plain, rs->body);
+#ifdef GNOMON_CHECK_REPLIES
+	if (!err)
+		err = check_reply(op, e, rs->body);
+#endif
+	if (!err && held)
+		http__keep(held, rq, rs);
+	return err;
+}
+
+static enum err
+answer_api(struct op *op, struct http_req *rq, struct http_resp *rs)
+{
+	const struct endpoint *e = rq->endpoint;
 	const char *cookie, *session;
 	struct http_args *args;
 	enum err err = ERR_OK;
@@ -413,21 +449,7 @@ answer_api(struct op *op, struct http_req *rq, struct http_resp *rs)
 		args->values[e->body_slot] = http__body_text(op, rq->json);
 		args->given |= UINT32_C(1) << e->body_slot;
 	}
-	err = http__run(op, rq, e, &args, 1, &result);
-	if (err)
-		return err;
-	rs->status = e->status;
-	if (e->handler)
-		return e->handler(op, rq, rs);
-	if (e->reply == REPLY_NONE)
-		return ERR_OK;
-	rs->type = "application/json";
-	err = http__document(op, &result, &plain, rs->body);
-#ifdef GNOMON_CHECK_REPLIES
-	if (!err)
-		err = check_reply(op, e, rs->body);
-#endif
-	return err;
+	return run_and_write(op, rq, rs, args);
 }
 
 /* The error envelope of the API. */

@@ -73,6 +73,7 @@ enum piece_kind {
 	PIECE_SLOT, /* $n of the slot */
 	PIECE_IF, /* skip to piece `to` when the slot has no value */
 	PIECE_PAGE, /* cursor predicate, ORDER BY, LIMIT */
+	PIECE_CHANGED, /* false when the reader has this revision */
 };
 
 struct piece {
@@ -135,6 +136,7 @@ struct endpoint {
 	enum role role;
 	bool has_workspace, has_project; /* {ws}, {project} in the path */
 	bool slow;
+	bool cached; /* by the revision of its project or workspace */
 	const struct param *params;
 	size_t n_params;
 	const struct slot *slots;
@@ -162,6 +164,9 @@ struct endpoint {
 /* The generated table, ordered by path and method. */
 extern const struct endpoint endpoints[];
 extern const size_t n_endpoints;
+
+/* A hash of the blocks the table was made from: part of every ETag. */
+extern const char endpoints_build[];
 
 /* The endpoint with this name, or NULL. */
 const struct endpoint *endpoint_find(const char *name);

@@ -130,6 +130,8 @@ read_request(struct op *op, FCGX_Request *slot, struct http_req *rq)
 	    .origin = param(op, slot, "HTTP_ORIGIN"),
 	    .fetch_site = param(op, slot, "HTTP_SEC_FETCH_SITE"),
 	    .host = param(op, slot, "HTTP_HOST"),
+	    .if_none_match = param(op, slot, "HTTP_IF_NONE_MATCH"),
+	    .if_match = param(op, slot, "HTTP_IF_MATCH"),
 	    .is_https = strcmp(param(op, slot, "HTTPS"), "on") == 0,
 	    .is_loopback = is_loopback(param(op, slot, "REMOTE_ADDR")),
 	    .cookie = "",

@@ -33,6 +33,7 @@ struct http_req {
 	const char *id; /* request id */
 	const char *accept, *authorization, *cookies, *content_type;
 	const char *user_agent, *origin, *fetch_site, *host;
+	const char *if_none_match, *if_match;
 	bool is_https;
 	bool is_loopback; /* the client sits on this machine */
 	const char *body;

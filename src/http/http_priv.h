@@ -28,6 +28,7 @@ struct http_args {
 	bool backwards;
 	const char *const *keys; /* the cursor's values, or NULL */
 	const char *filter; /* what the cursor must have been made for */
+	const char *known; /* revisions the reader holds, {12,14}, or NULL */
 };
 
 /* One name=value pair of a query or form, decoded. */
@@ -106,6 +107,26 @@ enum err http__validate(
 
 /* The body as bound to :body: snake_case keys. Belongs to op. */
 const char *http__body_text(struct op *op, struct json_object *body);
+
+/* etag.c: what the reader has already */
+
+struct http_held;
+
+/* What the client (If-None-Match) and the cache hold of a cached endpoint's
+ * document; tells args, so that the statements need not run. */
+struct http_held *http__held(
+    struct op *op, const struct http_req *rq, struct http_args *args);
+
+/* Answers from what is held, when it is the state the database is in now. */
+bool http__answer_held(const struct http_held *held,
+    const struct http_req *rq, struct http_resp *rs);
+
+/* Whether the statements were skipped because of what is held. */
+bool http__was_skipped(const struct http_held *held, const struct http_req *rq);
+
+/* Names the state of a document that was made anew, and keeps it. */
+void http__keep(const struct http_held *held, const struct http_req *rq,
+    struct http_resp *rs);
 
 /* pages.c */
 

@@ -276,6 +276,18 @@ prepare(
 	return err;
 }
 
+/* All statements in one round trip; then each one's own verdict. */
+static enum err
+run(struct op *op, struct http_req *rq, struct pour *pour)
+{
+	enum err e = http__run(
+	    op, rq, rq->endpoint, pour->args, pour->n_units, pour->results);
+
+	for (size_t i = 0; !e && i < pour->n_units; i++)
+		e = http__outcome(op, &pour->results[i]);
+	return e;
+}
+
 static int64_t
 now_micros(void)
 {
@@ -364,8 +376,7 @@ show(struct op *op, struct http_req *rq, struct http_resp *rs,
 	enum err err = prepare(op, rq, query, &pour);
 
 	if (!err)
-		err =
-		    http__run(op, rq, e, pour.args, pour.n_units, pour.results);
+		err = run(op, rq, &pour);
 	if (err)
 		return err;
 	go = redirect_of(op, &pour);
@@ -407,8 +418,7 @@ show_data(struct op *op, struct http_req *rq, struct http_resp *rs, bool csv)
 	if (!err && pour.args[unit]->endpoint->n_parts == 0)
 		err = op_fail(op, ERR_NOT_FOUND, "the page shows no data");
 	if (!err)
-		err = http__run(op, rq, rq->endpoint, pour.args, pour.n_units,
-		    pour.results);
+		err = run(op, rq, &pour);
 	if (err)
 		return err;
 	if (csv) {
@@ -670,6 +680,8 @@ submit(struct op *op, struct http_req *rq, struct http_resp *rs,
 		args->given |= UINT32_C(1) << of->body_slot;
 	}
 	e = http__run(op, rq, form, &args, 1, out_result);
+	if (!e)
+		e = http__outcome(op, out_result);
 	if (!e && of->handler)
 		e = of->handler(op, rq, rs);
 	return e;

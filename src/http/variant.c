@@ -15,7 +15,7 @@
 enum { SQL_MAX = 256 << 10, VARIANTS_MAX = 4096, HASHES = 1024 };
 
 /* Where the value of $n comes from: a slot, the limit, a key of the cursor. */
-enum { REF_LIMIT = 1000, REF_KEY = 2000 };
+enum { REF_LIMIT = 1000, REF_KNOWN = 1001, REF_KEY = 2000 };
 
 struct variant {
 	const struct part *part;
@@ -48,6 +48,7 @@ name_of_ref(const struct variant *v, const struct endpoint *e, size_t ref)
 {
 	return ref >= REF_KEY  ? v->order->columns[ref - REF_KEY].alias
 	    : ref == REF_LIMIT ? "limit"
+	    : ref == REF_KNOWN ? "known"
 			       : e->slots[ref].name;
 }
 
@@ -119,7 +120,11 @@ build(const struct endpoint *e, const struct part *part,
 			put_ref(v, sql, types, p->slot, e->slots[p->slot].type);
 		else if (p->kind == PIECE_PAGE)
 			put_page(v, sql, types);
-		else if (!(args->given >> p->slot & 1))
+		else if (p->kind == PIECE_CHANGED) {
+			buf_text(sql, "gnomon.changed(");
+			put_ref(v, sql, types, REF_KNOWN, SQL_INT8_LIST);
+			buf_char(sql, ')');
+		} else if (!(args->given >> p->slot & 1))
 			i = p->to - 1;
 	}
 	assert(!sql->full);
@@ -159,6 +164,8 @@ http__call(struct op *op, const struct http_args *args, size_t part_index,
 
 		if (ref >= REF_KEY)
 			values[i] = args->keys[ref - REF_KEY];
+		else if (ref == REF_KNOWN)
+			values[i] = args->known ? args->known : "{}";
 		else if (ref == REF_LIMIT) /* one more tells if there is more */
 			values[i] =
 			    mem_fmt(op, "%lld", (long long)args->limit + 1);
