@@ -6,11 +6,12 @@
 SELECT count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) AS "activeCount",
        count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) = 1 AS "isOneActive",
        count(*) FILTER (WHERE s.status IN ('in_progress', 'review') AND s.status_since < gnomon.now() - interval '5 days') AS "stalledCount",
-       count(*) FILTER (WHERE s.status <> 'done' AND EXISTS (
-         SELECT FROM dependencies d JOIN stories o ON o.workspace_id = d.workspace_id
-                 AND o.id = CASE d.dependency_type WHEN 'blocks' THEN d.source_id ELSE d.target_id END
-          WHERE d.workspace_id = s.workspace_id AND d.removed_at IS NULL AND o.status <> 'done' AND o.deleted_at IS NULL
-            AND (d.dependency_type = 'blocks' AND d.target_id = s.id OR d.dependency_type = 'requires' AND d.source_id = s.id))) AS "blockedCount",
+       (SELECT count(DISTINCT y.id)
+          FROM dependencies d
+          JOIN stories y ON y.workspace_id = d.workspace_id AND y.id = CASE d.dependency_type WHEN 'blocks' THEN d.target_id ELSE d.source_id END
+          JOIN stories o ON o.workspace_id = d.workspace_id AND o.id = CASE d.dependency_type WHEN 'blocks' THEN d.source_id ELSE d.target_id END
+         WHERE d.workspace_id = gnomon.workspace() AND d.removed_at IS NULL AND y.project_id = gnomon.project()
+           AND y.status <> 'done' AND y.deleted_at IS NULL AND o.status <> 'done' AND o.deleted_at IS NULL) AS "blockedCount",
        count(*) AS "storyCount"
   FROM stories s
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL

@@ -43,21 +43,23 @@ SELECT o.n AS "openCount", o.critical AS "criticalCount", o.recent AS "newCount"
  WHERE w.id = gnomon.workspace()
 
 -- part: openTrend list chart sparkline
--- Open insights at the end of each of 14 days, from today's number backwards.
-WITH days AS (
-  SELECT d.day, (d.day + 1) AT TIME ZONE w.timezone AS ends
-    FROM workspaces w
-   CROSS JOIN LATERAL (SELECT (gnomon.now() AT TIME ZONE w.timezone)::date - n AS day FROM generate_series(0, 13) n) d
-   WHERE w.id = gnomon.workspace()
+-- Insights not closed at the end of each of 14 days: what was there before the
+-- first of them, plus what was found, less what was closed, day by day.
+WITH first AS (
+  SELECT w.id, w.timezone, (gnomon.now() AT TIME ZONE w.timezone)::date - 13 AS day FROM workspaces w WHERE w.id = gnomon.workspace()
 ), lives AS MATERIALIZED (
-  SELECT i.created_at, CASE WHEN i.state IN ('dismissed', 'resolved') THEN i.updated_at END AS closed_at
-    FROM agent_insights i
-   WHERE i.workspace_id = gnomon.workspace()
-     AND (i.state IN ('open', 'acknowledged') OR i.updated_at > gnomon.now() - interval '14 days')
+  SELECT greatest((i.created_at AT TIME ZONE f.timezone)::date, f.day) AS found_on,
+         CASE WHEN i.state IN ('dismissed', 'resolved') THEN greatest((i.updated_at AT TIME ZONE f.timezone)::date, f.day) END AS closed_on
+    FROM first f JOIN agent_insights i ON i.workspace_id = f.id
+   WHERE i.state IN ('open', 'acknowledged') OR i.updated_at > gnomon.now() - interval '14 days'
+), moves AS (
+  SELECT m.day, sum(m.n) AS n
+    FROM (SELECT found_on AS day, 1 AS n FROM lives UNION ALL SELECT closed_on, -1 FROM lives WHERE closed_on IS NOT NULL) m
+   GROUP BY m.day
 )
-SELECT count(l.created_at) AS value
-  FROM days d LEFT JOIN lives l ON l.created_at < d.ends AND (l.closed_at IS NULL OR l.closed_at >= d.ends)
- GROUP BY d.day ORDER BY d.day
+SELECT coalesce(sum(m.n) OVER (ORDER BY d.n), 0)::bigint AS value
+  FROM first f CROSS JOIN generate_series(0, 13) d (n) LEFT JOIN moves m ON m.day = f.day + d.n
+ ORDER BY d.n
 
 -- part: runTrend list chart sparkline
 SELECT count(r.id) AS value
@@ -194,15 +196,18 @@ WITH sprint AS (
               WHERE i.workspace_id = gnomon.workspace() AND i.state = 'open' AND i.sprint_id = s.id) DESC NULLS LAST,
             s.end_date, s.id
    LIMIT 1
+), items AS MATERIALIZED (
+  SELECT y.estimate, i.added_at, i.removed_at, CASE WHEN y.status = 'done' THEN y.status_since END AS done_at
+    FROM sprint s
+    JOIN sprint_items i ON i.workspace_id = s.workspace_id AND i.sprint_id = s.id
+    JOIN stories y ON y.workspace_id = i.workspace_id AND y.id = i.story_id AND y.deleted_at IS NULL
 )
-SELECT coalesce(sum(y.estimate), 0) AS value
+SELECT coalesce(sum(i.estimate), 0) AS value
   FROM sprint s
  CROSS JOIN LATERAL generate_series(s.start_date, least(s.today, s.end_date), interval '1 day') x (day)
  CROSS JOIN LATERAL (SELECT (x.day::date + 1)::timestamp AT TIME ZONE s.timezone AS ends) d
-  LEFT JOIN sprint_items i ON i.workspace_id = s.workspace_id AND i.sprint_id = s.id
-                          AND i.added_at < d.ends AND (i.removed_at IS NULL OR i.removed_at >= d.ends)
-  LEFT JOIN stories y ON y.workspace_id = i.workspace_id AND y.id = i.story_id AND y.deleted_at IS NULL
-                     AND (y.status <> 'done' OR y.status_since >= d.ends)
+  LEFT JOIN items i ON i.added_at < d.ends AND (i.removed_at IS NULL OR i.removed_at >= d.ends)
+                   AND (i.done_at IS NULL OR i.done_at >= d.ends)
  GROUP BY x.day
  ORDER BY x.day
 
