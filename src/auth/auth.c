@@ -30,12 +30,28 @@ static char nobody[crypto_pwhash_STRBYTES];
 /* The JWT header we write, and the only one we accept. */
 static const char token_header[] = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
+/* The folders above a file, closed to others; those that exist stay. */
+static void
+make_folders(const char *path)
+{
+	char *folder = mem_dup(NULL, path);
+
+	for (char *slash = folder; (slash = strchr(slash + 1, '/'));) {
+		*slash = '\0';
+		(void)mkdir(folder, 0700);
+		*slash = '/';
+	}
+	mem_drop(&folder);
+}
+
 static bool
 make_file(const char *path, unsigned char *key)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	int fd;
 	bool good;
 
+	make_folders(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
 		return false;
 	randombytes_buf(key, KEY_BYTES);

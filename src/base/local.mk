@@ -8,7 +8,9 @@ libgnomon_a_SOURCES += \
 	src/base/text.c src/base/text.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_base
+check_PROGRAMS += tests/unit/test_base tests/unit/test_config
 tests_unit_test_base_SOURCES = tests/unit/test_base.c tests/unit/unit.h
 tests_unit_test_base_LDADD = $(UNIT_LIBS)
+tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/unit.h
+tests_unit_test_config_LDADD = $(UNIT_LIBS)
 endif
