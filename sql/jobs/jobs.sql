@@ -30,3 +30,8 @@ SELECT gnomon.finish_job(:job, :fence, :failure) AS state
 -- Keeps monthly partitions of the event log ahead of time.
 -- args:
 SELECT gnomon.cover('events', now(), now() + interval '3 months')
+
+-- name: forget_once
+-- Drops idempotency keys older than a day.
+-- args:
+SELECT gnomon.forget_once()

@@ -181,6 +181,60 @@ BEGIN
                   FOR EACH STATEMENT EXECUTE FUNCTION gnomon.%I()', watched, updated);
 END $$;
 
+-- Idempotency keys: what a keyed write answered, stored with its effect.
+CREATE TABLE idempotency_keys (
+  workspace_id uuid NOT NULL REFERENCES workspaces,
+  user_id      uuid NOT NULL,
+  key          text NOT NULL CHECK (length(key) BETWEEN 1 AND 300),
+  request      text COLLATE "C" NOT NULL,     -- hash of endpoint, path and body
+  status       integer NOT NULL,
+  reply        text NOT NULL,
+  created_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  PRIMARY KEY (workspace_id, user_id, key)
+);
+CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
+
+-- Stands before a keyed write: lets it pass the first time, and refuses it
+-- while another one with the key is under way, when the key belongs to another
+-- request, and (replayed) when it was done before.
+CREATE FUNCTION gnomon.once(of_key text, of_request text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE known text;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended(concat_ws(' ', gnomon.workspace(), gnomon.actor(), of_key), 0)) THEN
+    PERFORM gnomon.refuse('in_flight');
+  END IF;
+  SELECT k.request INTO known FROM public.idempotency_keys k
+   WHERE k.workspace_id = gnomon.workspace() AND k.user_id = gnomon.actor() AND k.key = of_key;
+  IF known <> of_request THEN PERFORM gnomon.refuse('idempotency_key_reused'); END IF;
+  IF known IS NOT NULL THEN PERFORM gnomon.refuse('replayed'); END IF;
+END $$;
+
+CREATE FUNCTION gnomon.remember_once(of_key text, of_request text, of_status integer, of_reply text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO public.idempotency_keys (workspace_id, user_id, key, request, status, reply)
+  VALUES (gnomon.workspace(), gnomon.actor(), of_key, of_request, of_status, of_reply)
+$$;
+
+CREATE FUNCTION gnomon.recall_once(of_key text) RETURNS TABLE (status integer, reply text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT status, reply FROM public.idempotency_keys
+   WHERE workspace_id = gnomon.workspace() AND user_id = gnomon.actor() AND key = of_key
+$$;
+
+-- Keys are kept for a day; at most 10,000 go in one call.
+CREATE FUNCTION gnomon.forget_once() RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  WITH old AS (
+    DELETE FROM public.idempotency_keys
+     WHERE ctid = ANY (ARRAY(SELECT ctid FROM public.idempotency_keys WHERE created_at < now() - interval '1 day' LIMIT 10000))
+    RETURNING 1)
+  SELECT count(*) FROM old
+$$;
+GRANT EXECUTE ON FUNCTION gnomon.once, gnomon.remember_once, gnomon.recall_once TO gnomon_web;
+GRANT EXECUTE ON FUNCTION gnomon.forget_once TO gnomon_worker;
+SELECT gnomon.wall('idempotency_keys');
+
 SELECT gnomon.wall('revisions', 'events', 'counters');
 GRANT SELECT ON revisions, events TO gnomon_web, gnomon_worker;
 GRANT EXECUTE ON FUNCTION gnomon.next_version TO gnomon_web, gnomon_worker;

@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 enum {
-	CACHE_KEY_MAX = 200,        /* bytes, printable, no spaces */
-	CACHE_VALUE_MAX = 1000000,  /* bytes; larger ones are not kept */
+	CACHE_KEY_MAX = 200, /* bytes, printable, no spaces */
+	CACHE_VALUE_MAX = 1000000, /* bytes; larger ones are not kept */
 };
 
 /*

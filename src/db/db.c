@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "db/db_priv.h"
+#include "gen/queries.h"
 
 enum { TRIES = 3 };
 
@@ -372,23 +373,28 @@ leave(void *handle)
 	mem_drop(&op);
 }
 
+static struct db_tx *
+hold(struct op *op)
+{
+	struct db_tx *tx = mem_new(op, struct db_tx);
+
+	tx->db = op->db;
+	tx->db->in_tx = true;
+	mem_adopt(tx, tx, leave);
+	return tx;
+}
+
 enum err
 db_begin(struct op *op, struct db_tx **out_tx)
 {
-	struct db_tx *tx;
 	enum err e;
 
 	if (db_is_connected(op->db) && is_stale(op->db))
 		db_close(op->db);
 	e = db_script(op, "BEGIN");
-	if (e)
-		return e;
-	op->db->in_tx = true;
-	tx = mem_new(op, struct db_tx);
-	tx->db = op->db;
-	mem_adopt(tx, tx, leave);
-	*out_tx = tx;
-	return ERR_OK;
+	if (!e)
+		*out_tx = hold(op);
+	return e;
 }
 
 enum err
@@ -406,4 +412,47 @@ void
 db_rollback(struct db_tx **tx)
 {
 	mem_drop(tx);
+}
+
+enum err
+db_run_begin(
+    struct op *op, struct db_call *calls, size_t n, struct db_tx **out_tx)
+{
+	struct db_call *all = mem_array(op, struct db_call, n + 1);
+	struct db_tx *tx;
+	enum err e;
+
+	all[0].stmt = &stmt_begin_work;
+	memcpy(all + 1, calls, n * sizeof(*calls));
+	if (db_is_connected(op->db) && is_stale(op->db))
+		db_close(op->db);
+	e = db_connect(op, op->db);
+	if (e)
+		return e;
+	tx = hold(op);
+	e = db_run(op, all, n + 1, false);
+	if (e) {
+		db_rollback(&tx);
+		return e;
+	}
+	memcpy(calls, all + 1, n * sizeof(*calls));
+	*out_tx = tx;
+	return ERR_OK;
+}
+
+enum err
+db_run_commit(struct op *op, struct db_tx **tx, struct db_call *calls, size_t n)
+{
+	struct db_call *all = mem_array(op, struct db_call, n + 1);
+	enum err e;
+
+	memcpy(all, calls, n * sizeof(*calls));
+	all[n].stmt = &stmt_commit_work;
+	e = db_run(op, all, n + 1, false);
+	if (!e) {
+		memcpy(calls, all, n * sizeof(*calls));
+		(*tx)->done = true;
+	}
+	mem_drop(tx);
+	return e;
 }

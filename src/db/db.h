@@ -59,6 +59,13 @@ enum err db_begin(struct op *op, struct db_tx **out_tx) MUST_CHECK;
 enum err db_commit(struct op *op, struct db_tx **tx) MUST_CHECK;
 void db_rollback(struct db_tx **tx);
 
+/* db_begin and db_run in one round trip; and db_run and db_commit in one. On
+ * failure nothing is left open. Deadlocks are not tried again. */
+enum err db_run_begin(struct op *op, struct db_call *calls, size_t n,
+    struct db_tx **out_tx) MUST_CHECK;
+enum err db_run_commit(struct op *op, struct db_tx **tx, struct db_call *calls,
+    size_t n) MUST_CHECK;
+
 /* Runs a script of several statements as it stands; for migrations. */
 enum err db_script(struct op *op, const char *sql) MUST_CHECK;
 

@@ -196,6 +196,43 @@ hidden_fault(const char *s, struct json_object *value)
 	return NULL;
 }
 
+/*
+ * If-Match in place of the body's version: the ETag of one thing is W/"v3".
+ * (RFC 9110 compares If-Match strongly; our tags are weak because they say
+ * nothing of white space, and a version is a version.)
+ */
+static void
+take_if_match(const struct http_req *rq, const struct endpoint *e)
+{
+	const char *tag = strstr(rq->if_match, "\"v");
+	char *end;
+	long version;
+
+	if (!tag || !json_object_is_type(rq->json, json_type_object) ||
+	    json_object_object_get(rq->json, "version") ||
+	    schema_property_type(http__schema(e->body), "version") ==
+		SCHEMA_NONE)
+		return;
+	version = strtol(tag + 2, &end, 10);
+	if (*end == '"' && version > 0 && version <= INT32_MAX)
+		json_object_object_add(
+		    rq->json, "version", json_object_new_int64(version));
+}
+
+static void
+put_version_tag(struct http_resp *rs, const struct http_result *result)
+{
+	const struct endpoint *e = result->args->endpoint;
+	int col = e->reply == REPLY_ONE && e->n_parts &&
+		e->parts[0].kind == PART_DOCUMENT
+	    ? rows_find(result->rows[0], "version")
+	    : -1;
+
+	if (col >= 0)
+		http_header(rs, "ETag", "W/\"v%lld\"",
+		    (long long)rows_int(result->rows[0], 0, (size_t)col));
+}
+
 static enum err
 read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
 {
@@ -228,6 +265,8 @@ read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
 	else if ((why = hidden_fault(rq->body, rq->json)))
 		op_invalid(op, "", "%s", why);
 	json_tokener_free(tok);
+	if (!op->err)
+		take_if_match(rq, e);
 	return op->err ? op->err : http__validate(op, e->body, rq->json);
 }
 
@@ -281,8 +320,8 @@ credential(struct op *op, const struct http_req *rq, const char **out_cookie,
 }
 
 /* gate is the endpoint whose path and role count (a form's own path). */
-static enum err
-enter_call(struct op *op, const struct http_req *rq,
+enum err
+http__enter_call(struct op *op, const struct http_req *rq,
     const struct endpoint *gate, struct db_call *call)
 {
 	const char **values = mem_array(op, const char *, 7);
@@ -302,7 +341,8 @@ enum err
 http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
     struct http_args **args, size_t n, struct http_result *out_results)
 {
-	size_t n_calls = gate->role != ROLE_PUBLIC, at = n_calls;
+	size_t n_calls = rq->once ? 2 : gate->role != ROLE_PUBLIC;
+	size_t at = n_calls;
 	bool reads = true;
 	struct db_call *calls;
 	enum err e;
@@ -313,15 +353,18 @@ http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
 	}
 	calls = mem_array(op, struct db_call, n_calls);
 	if (at) {
-		e = enter_call(op, rq, gate, &calls[0]);
+		e = http__enter_call(op, rq, gate, &calls[0]);
 		if (e)
 			return e;
 	}
+	if (rq->once)
+		calls[1] = http__once_call(op, rq->once);
 	for (size_t i = 0, k = at; i < n; i++)
 		for (size_t p = 0; p < args[i]->endpoint->n_parts; p++)
 			http__call(op, args[i], p, &calls[k++]);
 	if (n_calls) {
-		e = db_run(op, calls, n_calls, reads);
+		e = rq->once ? db_run_begin(op, calls, n_calls, &rq->once->tx)
+			     : db_run(op, calls, n_calls, reads);
 		if (e)
 			return e;
 	}
@@ -426,7 +469,28 @@ run_and_write(struct op *op, struct http_req *rq, struct http_resp *rs,
 #endif
 	if (!err && held)
 		http__keep(held, rq, rs);
+	else if (!err)
+		put_version_tag(rs, &result);
+	if (!err && rq->once)
+		err = http__once_store(op, rq, rs, rs->body->data);
 	return err;
+}
+
+/* A key that was used before: the first answer again. */
+static enum err
+replay(struct op *op, struct http_req *rq, struct http_resp *rs)
+{
+	struct db_call enter = {.stmt = NULL};
+	const char *reply;
+	enum err e = http__enter_call(op, rq, rq->endpoint, &enter);
+
+	if (!e || e == ERR_REPLAYED)
+		e = http__once_recall(op, rq, rs, enter, &reply);
+	if (e)
+		return e;
+	rs->type = "application/json";
+	buf_text(rs->body, reply);
+	return ERR_OK;
 }
 
 static enum err
@@ -449,7 +513,10 @@ answer_api(struct op *op, struct http_req *rq, struct http_resp *rs)
 		args->values[e->body_slot] = http__body_text(op, rq->json);
 		args->given |= UINT32_C(1) << e->body_slot;
 	}
-	return run_and_write(op, rq, rs, args);
+	err = http__once_open(op, rq, rq->idempotency_key);
+	if (!err)
+		err = run_and_write(op, rq, rs, args);
+	return err == ERR_REPLAYED ? replay(op, rq, rs) : err;
 }
 
 /* The error envelope of the API. */

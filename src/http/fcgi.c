@@ -132,6 +132,7 @@ read_request(struct op *op, FCGX_Request *slot, struct http_req *rq)
 	    .host = param(op, slot, "HTTP_HOST"),
 	    .if_none_match = param(op, slot, "HTTP_IF_NONE_MATCH"),
 	    .if_match = param(op, slot, "HTTP_IF_MATCH"),
+	    .idempotency_key = param(op, slot, "HTTP_IDEMPOTENCY_KEY"),
 	    .is_https = strcmp(param(op, slot, "HTTPS"), "on") == 0,
 	    .is_loopback = is_loopback(param(op, slot, "REMOTE_ADDR")),
 	    .cookie = "",

@@ -33,7 +33,7 @@ struct http_req {
 	const char *id; /* request id */
 	const char *accept, *authorization, *cookies, *content_type;
 	const char *user_agent, *origin, *fetch_site, *host;
-	const char *if_none_match, *if_match;
+	const char *if_none_match, *if_match, *idempotency_key;
 	bool is_https;
 	bool is_loopback; /* the client sits on this machine */
 	const char *body;
@@ -47,6 +47,7 @@ struct http_req {
 	bool is_form; /* a page's form, not the JSON API */
 	struct json_object *json; /* the validated body, or NULL */
 	const struct rows *who; /* gnomon.enter's row, or NULL */
+	struct http_once *once; /* a keyed write, or NULL */
 };
 
 struct http_resp {

@@ -114,12 +114,12 @@ struct http_held;
 
 /* What the client (If-None-Match) and the cache hold of a cached endpoint's
  * document; tells args, so that the statements need not run. */
-struct http_held *http__held(
-    struct op *op, const struct http_req *rq, struct http_args *args);
+struct http_held *
+http__held(struct op *op, const struct http_req *rq, struct http_args *args);
 
 /* Answers from what is held, when it is the state the database is in now. */
-bool http__answer_held(const struct http_held *held,
-    const struct http_req *rq, struct http_resp *rs);
+bool http__answer_held(const struct http_held *held, const struct http_req *rq,
+    struct http_resp *rs);
 
 /* Whether the statements were skipped because of what is held. */
 bool http__was_skipped(const struct http_held *held, const struct http_req *rq);
@@ -127,6 +127,39 @@ bool http__was_skipped(const struct http_held *held, const struct http_req *rq);
 /* Names the state of a document that was made anew, and keeps it. */
 void http__keep(const struct http_held *held, const struct http_req *rq,
     struct http_resp *rs);
+
+/* once.c: keyed writes */
+
+struct http_once {
+	const char *key;
+	const char *request; /* hash of what the key belongs to */
+	struct db_tx *tx; /* open between the two trips */
+};
+
+/* Makes rq->once when the endpoint is a write that can be keyed and key is not
+ * empty. Call when the body has been read. */
+enum err
+http__once_open(struct op *op, struct http_req *rq, const char *key) MUST_CHECK;
+
+/* The call that lets the key pass; goes between enter and the statements. */
+struct db_call http__once_call(struct op *op, const struct http_once *once);
+
+/* Stores the answer and commits. */
+enum err http__once_store(struct op *op, struct http_req *rq,
+    const struct http_resp *rs, const char *reply) MUST_CHECK;
+
+/* Gives up on a keyed write: rolls back what is open. */
+void http__once_drop(struct http_req *rq);
+
+/* After ERR_REPLAYED: the first answer. enter is the call that opens the
+ * tenant. */
+enum err
+http__once_recall(struct op *op, struct http_req *rq, struct http_resp *rs,
+    struct db_call enter, const char **out_reply) MUST_CHECK;
+
+/* The call that opens the tenant for a request; gate as in http__run. */
+enum err http__enter_call(struct op *op, const struct http_req *rq,
+    const struct endpoint *gate, struct db_call *call) MUST_CHECK;
 
 /* pages.c */
 

@@ -104,6 +104,7 @@ put_common(struct op *op, const struct http_req *rq, struct json_object *c)
 	put(o, "role", role);
 	if (*rq->cookie)
 		put(o, "csrf", auth_csrf_new(op, rq->cookie));
+	put(o, "once", auth_random_id(op));
 	if (role && (strcmp(role, "admin") == 0 || strcmp(role, "owner") == 0))
 		put_true(o, "isAdmin");
 	if (role && strcmp(role, "viewer") != 0)
@@ -687,6 +688,38 @@ submit(struct op *op, struct http_req *rq, struct http_resp *rs,
 	return e;
 }
 
+/* Where a form that was sent before led to. */
+static enum err
+recall(struct op *op, struct http_req *rq, struct http_resp *rs,
+    const char **out_location)
+{
+	struct db_call enter = {.stmt = NULL};
+	enum err e = http__enter_call(op, rq, rq->endpoint, &enter);
+
+	if (e && e != ERR_REPLAYED)
+		return e;
+	return http__once_recall(op, rq, rs, enter, out_location);
+}
+
+/* Does what the form asks, once; *out_location is where to go then. */
+static enum err
+submit_once(struct op *op, struct http_req *rq, struct http_resp *rs,
+    const struct http_pair *pairs, size_t n, const char **out_location)
+{
+	struct http_result result = {.args = NULL};
+	enum err e = http__once_open(op, rq, field(pairs, n, "once"));
+
+	if (!e)
+		e = submit(op, rq, rs, &result);
+	if (e == ERR_REPLAYED)
+		return recall(op, rq, rs, out_location);
+	if (e)
+		return e;
+	*out_location = destination(op, rq, field(pairs, n, "next"), &result);
+	rs->status = 303;
+	return rq->once ? http__once_store(op, rq, rs, *out_location) : ERR_OK;
+}
+
 /* The same path seen as another endpoint's: its {names} by name. */
 static void
 see_as(struct http_req *rq, const struct endpoint *e)
@@ -755,7 +788,7 @@ http__form(struct op *op, struct http_req *rq, struct http_resp *rs)
 {
 	const struct endpoint *form = rq->endpoint;
 	struct json_object *input = op_json(op, json_object_new_object());
-	struct http_result result = {.args = NULL};
+	const char *location = "/";
 	struct http_pair *pairs = NULL;
 	size_t n = 0;
 
@@ -776,15 +809,15 @@ http__form(struct op *op, struct http_req *rq, struct http_resp *rs)
 		(void)op_fail(op, ERR_CSRF, "token");
 	else
 		read_fields(form->form_of, pairs, n, rq->json, input);
-	if (!op->err && !submit(op, rq, rs, &result)) {
-		(void)http_see_other(
-		    rs, destination(op, rq, field(pairs, n, "next"), &result));
+	if (!op->err && !submit_once(op, rq, rs, pairs, n, &location)) {
+		(void)http_see_other(rs, location);
 		if (form->message)
 			http_header(rs, "Set-Cookie",
 			    "m=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax",
 			    form->name, FLASH_SECONDS);
 		return;
 	}
+	http__once_drop(rq);
 	if (form->again && is_correctable(op->err))
 		show_again(op, rq, rs, input);
 	else

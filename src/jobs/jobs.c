@@ -55,7 +55,10 @@ jobs_tick(struct op *op, const char *kind)
 		return e;
 	if (rows_int(rows, 0, 0))
 		log_info("queued", LOG_I("jobs", rows_int(rows, 0, 0)));
-	return kind ? ERR_OK : q_cover_events(op, NULL);
+	if (kind)
+		return ERR_OK;
+	e = q_cover_events(op, NULL);
+	return e ? e : q_forget_once(op, NULL);
 }
 
 static enum err

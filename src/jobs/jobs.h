@@ -16,8 +16,8 @@ bool jobs_is_kind(const char *kind);
 /* Names of all jobs, one a line, for people. */
 char *jobs_kinds(void *owner);
 
-/* Queues what is due: one kind of job, or all (NULL). Also keeps the event
- * log's partitions ahead of time. */
+/* Queues what is due: one kind of job, or all (NULL). All also keeps the event
+ * log's partitions ahead of time and forgets old idempotency keys. */
 enum err jobs_tick(struct op *op, const char *kind) MUST_CHECK;
 
 /*
