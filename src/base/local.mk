@@ -4,6 +4,7 @@ libgnomon_a_SOURCES += \
 	src/base/err.c src/base/err.h src/base/err.def \
 	src/base/log.c src/base/log.h \
 	src/base/mem.c src/base/mem.h \
+	src/base/notify.c src/base/notify.h \
 	src/base/op.c src/base/op.h \
 	src/base/text.c src/base/text.h
 

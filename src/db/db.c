@@ -313,6 +313,47 @@ db_run(struct op *op, struct db_call *calls, size_t n, bool repeatable)
 	}
 }
 
+static enum err
+prepare(struct op *op, struct db *db, const struct stmt *const *stmts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!PQsendPrepare(db->conn, mem_fmt(op, "s%u", stmts[i]->id),
+			stmts[i]->sql, (int)stmts[i]->n_types, stmts[i]->types))
+			return op_fail(op, ERR_UNAVAILABLE, "connection lost");
+	if (!PQpipelineSync(db->conn))
+		return op_fail(op, ERR_UNAVAILABLE, "connection lost");
+	for (size_t i = 0;;) {
+		PGresult *result = next_result(db);
+		ExecStatusType status;
+
+		if (!result)
+			return op_fail(op, ERR_UNAVAILABLE, "connection lost");
+		status = PQresultStatus(result);
+		if (status == PGRES_COMMAND_OK && i < n)
+			*prepared_flag(db, stmts[i++]->id) = true;
+		else if (status == PGRES_FATAL_ERROR)
+			(void)refusal(
+			    op, result, i < n ? stmts[i]->source : "prepare");
+		PQclear(result);
+		if (status == PGRES_PIPELINE_SYNC)
+			return op->err;
+	}
+}
+
+enum err
+db_prepare(struct op *op, const struct stmt *const *stmts, size_t n)
+{
+	enum err e;
+
+	db_close(op->db);
+	e = db_connect(op, op->db);
+	if (!e)
+		e = prepare(op, op->db, stmts, n);
+	if (e)
+		db_close(op->db);
+	return e;
+}
+
 enum err
 db_query(struct op *op, const struct stmt *stmt, const char *const *values,
     struct rows **out_rows)

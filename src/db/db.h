@@ -35,6 +35,11 @@ struct db *db_new(void *owner, const char *conninfo, const char *role);
 /* Opens the connection now. ERR_UNAVAILABLE when that fails. */
 enum err db_connect(struct op *op, struct db *db) MUST_CHECK;
 
+/* Opens the connection anew and prepares statements that every request needs,
+ * so that the first one does not wait for it. */
+enum err
+db_prepare(struct op *op, const struct stmt *const *stmts, size_t n) MUST_CHECK;
+
 /*
  * Runs the calls in one round trip on op->db. On failure the op has the error
  * and no call's rows may be used.
