@@ -11,11 +11,13 @@
 #include <time.h>
 
 #include "auth/auth.h"
+#include "base/config.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "gen/embed.h"
 #include "gen/queries.h"
 #include "http/http_priv.h"
+#include "http/limit.h"
 #include "schema/schema.h"
 
 enum { JSON_DEPTH = 32, SCHEMAS_MAX = 500 };
@@ -82,7 +84,7 @@ http__schema(const char *name)
 bool
 http_open(void *owner, const char *share, char **out_why)
 {
-	return load_schemas(owner, out_why) &&
+	return limit_open() && load_schemas(owner, out_why) &&
 	    http__pages_open(owner, share, out_why);
 }
 
@@ -552,6 +554,40 @@ is_api(const struct http_req *rq)
 	    strcmp(rq->path, "/health") == 0 || strcmp(rq->path, "/ready") == 0;
 }
 
+/*
+ * A session may ask RATE_LIMIT times a minute; an address may try to sign in
+ * (what goes to the slow pool without a credential) SIGN_IN_LIMIT times.
+ */
+static bool
+is_within_limits(struct op *op, const struct http_req *rq, struct http_resp *rs)
+{
+	const struct endpoint *e = rq->endpoint;
+	bool stranger = e->role == ROLE_PUBLIC;
+	int64_t limit = stranger ? config_int(CONFIG_SIGN_IN_LIMIT)
+				 : config_int(CONFIG_RATE_LIMIT);
+	struct limit_state state;
+	const char *session;
+	bool good;
+
+	if ((stranger && !e->slow) || limit == 0)
+		return true;
+	session = http_cookie(op, rq, rq->is_https ? "__Host-s" : "s");
+	good = limit_take(stranger   ? mem_fmt(op, "a%s", rq->address)
+		: *rq->authorization ? rq->authorization
+		: session            ? session
+				     : rq->address,
+	    limit, &state);
+	http_header(rs, "RateLimit-Limit", "%lld", (long long)state.limit);
+	http_header(
+	    rs, "RateLimit-Remaining", "%lld", (long long)state.remaining);
+	http_header(rs, "RateLimit-Reset", "%lld", (long long)state.reset_s);
+	if (good)
+		return true;
+	http_header(rs, "Retry-After", "%lld", (long long)state.reset_s);
+	(void)op_fail(op, ERR_RATE_LIMITED, "%lld a minute", (long long)limit);
+	return false;
+}
+
 static void
 dispatch(struct op *op, struct http_req *rq, struct http_resp *rs)
 {
@@ -562,9 +598,24 @@ dispatch(struct op *op, struct http_req *rq, struct http_resp *rs)
 	if (!is_api(rq) && dot &&
 	    (strcmp(dot, ".json") == 0 || strcmp(dot, ".csv") == 0))
 		path = mem_dup_n(op, path, (size_t)(dot - path));
+	if (is_api(rq))
+		http__cors(op, rq, rs);
 	if (http__route(op, rq, path, &rq->endpoint, &allow)) {
+		if (rq->method == METHOD_OPTIONS &&
+		    op->err == ERR_METHOD_NOT_ALLOWED) {
+			op->err = ERR_OK; /* it was only a question */
+			http__options(op, rq, rs, allow);
+			return;
+		}
 		if (op->err == ERR_METHOD_NOT_ALLOWED)
 			http_header(rs, "Allow", "%s", allow);
+		if (is_api(rq))
+			tell_error(op, rq, rs);
+		else
+			http__error_page(op, rq, rs);
+		return;
+	}
+	if (!is_within_limits(op, rq, rs)) {
 		if (is_api(rq))
 			tell_error(op, rq, rs);
 		else

@@ -78,6 +78,7 @@ method_of(const char *name)
 	    {"PUT", METHOD_PUT},
 	    {"PATCH", METHOD_PATCH},
 	    {"DELETE", METHOD_DELETE},
+	    {"OPTIONS", METHOD_OPTIONS},
 	};
 
 	for (size_t i = 0; i < nitems(methods); i++)
@@ -132,6 +133,9 @@ read_request(struct op *op, FCGX_Request *slot, struct http_req *rq)
 	    .host = param(op, slot, "HTTP_HOST"),
 	    .if_none_match = param(op, slot, "HTTP_IF_NONE_MATCH"),
 	    .if_match = param(op, slot, "HTTP_IF_MATCH"),
+	    .cors_method =
+		param(op, slot, "HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+	    .address = param(op, slot, "REMOTE_ADDR"),
 	    .idempotency_key = param(op, slot, "HTTP_IDEMPOTENCY_KEY"),
 	    .is_https = strcmp(param(op, slot, "HTTPS"), "on") == 0,
 	    .is_loopback = is_loopback(param(op, slot, "REMOTE_ADDR")),

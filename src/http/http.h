@@ -34,6 +34,8 @@ struct http_req {
 	const char *accept, *authorization, *cookies, *content_type;
 	const char *user_agent, *origin, *fetch_site, *host;
 	const char *if_none_match, *if_match, *idempotency_key;
+	const char *cors_method; /* Access-Control-Request-Method */
+	const char *address; /* the client's */
 	bool is_https;
 	bool is_loopback; /* the client sits on this machine */
 	const char *body;

@@ -161,6 +161,15 @@ http__once_recall(struct op *op, struct http_req *rq, struct http_resp *rs,
 enum err http__enter_call(struct op *op, const struct http_req *rq,
     const struct endpoint *gate, struct db_call *call) MUST_CHECK;
 
+/* cors.c */
+
+/* Lets the pages of the origins named in CORS_ORIGINS read the reply. */
+void http__cors(struct op *op, const struct http_req *rq, struct http_resp *rs);
+
+/* Answers OPTIONS; allow is the list of methods of the address. */
+void http__options(struct op *op, const struct http_req *rq,
+    struct http_resp *rs, const char *allow);
+
 /* pages.c */
 
 bool http__pages_open(void *owner, const char *share, char **out_why);

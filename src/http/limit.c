@@ -1,0 +1,84 @@
+/* How often somebody may ask: fixed windows of a minute, in shared memory. */
+#include "http/limit.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum { CELLS = 1 << 16, PROBES = 8 };
+
+/* A cell belongs to `who` during `window`; after that anybody may take it. */
+struct cell {
+	_Atomic uint64_t who;
+	_Atomic uint32_t window;
+	_Atomic uint32_t count;
+};
+
+static struct cell *cells;
+
+bool
+limit_open(void)
+{
+	void *p = mmap(NULL, CELLS * sizeof(struct cell),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	cells = p == MAP_FAILED ? NULL : p;
+	return cells != NULL;
+}
+
+static uint64_t
+hash(const char *s)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+	return h ? h : 1;
+}
+
+/* The cell of who in this window, taking an old one over when there is none.
+ * Two processes may take the same cell at once: then one of the two loses a
+ * few counts, which a guard can bear. */
+static struct cell *
+find(uint64_t who, uint32_t window)
+{
+	struct cell *free_cell = NULL;
+
+	for (size_t i = 0; i < PROBES; i++) {
+		struct cell *c = &cells[(who + i) % CELLS];
+
+		if (c->window != window) {
+			free_cell = free_cell ? free_cell : c;
+			continue;
+		}
+		if (c->who == who)
+			return c;
+	}
+	if (free_cell) {
+		free_cell->count = 0;
+		free_cell->who = who;
+		free_cell->window = window;
+	}
+	return free_cell;
+}
+
+bool
+limit_take(const char *who, int64_t limit, struct limit_state *out)
+{
+	struct timespec now;
+	struct cell *cell;
+	int64_t count;
+
+	*out = (struct limit_state){.limit = limit, .remaining = limit};
+	if (limit == 0 || !cells)
+		return true;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	out->reset_s = LIMIT_WINDOW_S - now.tv_sec % LIMIT_WINDOW_S;
+	cell = find(hash(who), (uint32_t)(now.tv_sec / LIMIT_WINDOW_S) + 1);
+	if (!cell)
+		return true;
+	count = (int64_t)atomic_fetch_add(&cell->count, 1) + 1;
+	out->remaining = count < limit ? limit - count : 0;
+	return count <= limit;
+}

@@ -1,0 +1,28 @@
+/*
+ * How often somebody may ask: fixed windows of a minute, counted in memory that
+ * all processes of the server share. Counts are lost at a restart; they guard
+ * the server, not money.
+ */
+#ifndef GNOMON_HTTP_LIMIT_H
+#define GNOMON_HTTP_LIMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { LIMIT_WINDOW_S = 60 };
+
+/* Makes the shared table; once, before forking. */
+bool limit_open(void);
+
+struct limit_state {
+	int64_t limit, remaining, reset_s;
+};
+
+/*
+ * Counts one request of `who` (a session, an address) against limit per
+ * window; false when there are too many. A limit of 0 counts nothing. Who has
+ * no room in the table is let through: a guard must not become a fault.
+ */
+bool limit_take(const char *who, int64_t limit, struct limit_state *out);
+
+#endif
