@@ -25,9 +25,12 @@ SELECT p.id, p.key, p.name, p.description, p.slug, p.settings, p.version,
 WITH p AS (
   INSERT INTO projects (workspace_id, key, name, description, slug, owner_id)
   SELECT gnomon.workspace(), b.key, b.name, coalesce(b.description, ''),
-         coalesce(nullif(trim(BOTH '-' FROM left(trim(BOTH '-' FROM regexp_replace(lower(b.name), '[^a-z0-9]+', '-', 'g')), 63)), ''), lower(b.key)),
+         CASE WHEN b.base = '' THEN lower(b.key)
+              WHEN EXISTS (SELECT FROM projects x WHERE x.workspace_id = gnomon.workspace() AND x.slug = b.base)
+              THEN concat_ws('-', b.base, lower(b.key)) ELSE b.base END,
          gnomon.actor()
-    FROM jsonb_to_record(:body) AS b (key text, name text, description text)
+    FROM (SELECT *, trim(BOTH '-' FROM left(trim(BOTH '-' FROM regexp_replace(lower(name), '[^a-z0-9]+', '-', 'g')), 50)) AS base
+            FROM jsonb_to_record(:body) AS b (key text, name text, description text)) b
   RETURNING *)
 SELECT p.id, p.key, p.name, p.description, p.slug, p.settings, p.version,
        NULL::uuid AS "team.id", NULL::text AS "team.name", u.id AS "owner.id", u.name AS "owner.name",

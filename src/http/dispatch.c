@@ -164,9 +164,9 @@ escaped_unit(const char *s)
 
 /*
  * What json-c hides of a text it accepted: half a surrogate pair becomes
- * U+FFFD, and of a name given twice the last value stays. In valid JSON a
- * backslash stands only in strings, and outside of them every member has
- * exactly one colon.
+ * U+FFFD, of a name given twice the last value stays, and strings may run over
+ * several lines. In valid JSON a backslash stands only in strings, and outside
+ * of them every member has exactly one colon.
  */
 static const char *
 hidden_fault(const char *s, struct json_object *value)
@@ -191,6 +191,8 @@ hidden_fault(const char *s, struct json_object *value)
 			quoted = !quoted;
 		} else if (*s == ':' && !quoted) {
 			colons++;
+		} else if (quoted && (unsigned char)*s < 0x20) {
+			return "The body holds a control character.";
 		}
 	}
 	if (colons != count_members(value))
@@ -235,6 +237,17 @@ put_version_tag(struct http_resp *rs, const struct http_result *result)
 		    (long long)rows_int(result->rows[0], 0, (size_t)col));
 }
 
+/* Whether a Content-Type is application/json: types have no case, and what
+ * follows a semicolon (charset) says nothing about JSON (RFC 8259 section 11). */
+static bool
+is_json(const char *type)
+{
+	static const char json[] = "application/json";
+	size_t n = strcspn(type, "; \t");
+
+	return n == strlen(json) && strncasecmp(type, json, n) == 0;
+}
+
 static enum err
 read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
 {
@@ -246,7 +259,7 @@ read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
 		    op, ERR_BODY_TOO_LARGE, "over %d bytes", HTTP_BODY_MAX);
 	if (!e->body)
 		return ERR_OK;
-	if (!text_starts(rq->content_type, "application/json"))
+	if (!is_json(rq->content_type))
 		return op_fail(
 		    op, ERR_UNSUPPORTED_MEDIA_TYPE, "%s", rq->content_type);
 	tok = json_tokener_new_ex(JSON_DEPTH);
@@ -461,12 +474,12 @@ run_and_write(struct op *op, struct http_req *rq, struct http_resp *rs,
 		return err;
 	if (e->handler)
 		return e->handler(op, rq, rs);
-	if (e->reply == REPLY_NONE)
-		return ERR_OK;
-	rs->type = "application/json";
-	err = http__document(op, &result, &plain, rs->body);
+	if (e->reply != REPLY_NONE) {
+		rs->type = "application/json";
+		err = http__document(op, &result, &plain, rs->body);
+	}
 #ifdef GNOMON_CHECK_REPLIES
-	if (!err)
+	if (!err && e->reply != REPLY_NONE)
 		err = check_reply(op, e, rs->body);
 #endif
 	if (!err && held)
