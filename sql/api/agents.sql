@@ -62,6 +62,30 @@ SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleC
  WHERE c.workspace_id = gnomon.workspace()
  ORDER BY c.agent_key
 
+-- PUT /api/v1/workspaces/{ws}/agents/configs/{agent}       update_agent_config
+-- Switches an agent on or off, and sets when it runs, from which thresholds on it
+-- speaks, and whom it tells. The schedule is a cron expression of five fields in
+-- the workspace's time zone; fields left out keep their value.
+-- role:   admin
+-- path:   {agent} text(1..64)
+-- body:   AgentConfigPut
+-- reply:  200 AgentConfig
+WITH c AS (
+  UPDATE agent_configs c
+     SET enabled = b.enabled, schedule_cron = b.schedule_cron, thresholds = b.thresholds, delivery = b.delivery,
+         updated_at = gnomon.now()
+    FROM agent_configs o
+   CROSS JOIN LATERAL jsonb_populate_record(o, :body) b
+    JOIN workspaces w ON w.id = o.workspace_id
+   CROSS JOIN LATERAL (SELECT min(t.fires_at) AS next   -- refuses an expression that is none
+                         FROM gnomon.cron_times(b.schedule_cron, w.timezone, gnomon.now(), gnomon.now() + interval '32 days') t) t
+   WHERE o.workspace_id = gnomon.workspace() AND o.agent_key = :agent
+     AND c.workspace_id = o.workspace_id AND c.id = o.id
+  RETURNING c.*, t.next)
+SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleCron", c.thresholds, c.delivery,
+       c.next AS "nextRunAt"
+  FROM c
+
 -- GET /api/v1/workspaces/{ws}/ai/usage                            get_ai_usage
 -- What AI used this month, by feature, and what the policy allows.
 -- role:   viewer

@@ -2,7 +2,7 @@
 -- The project's stories, newest first.
 -- role:   viewer
 -- query:  status story_status[], priority priority[], assigneeId uuid, epicId uuid, sprintId uuid, q text(1..200)
--- order:  newest = s.id uuid desc; oldest = s.id uuid asc; number = s.number int4 asc
+-- order:  newest = s.id uuid desc; oldest = s.id uuid asc; number = s.number int4 asc; updated = s.updated_at time desc, s.id uuid desc
 -- cache:  project
 -- reply:  200 page of StoryLine
 SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.priority, s.estimate,

@@ -72,7 +72,7 @@ BEGIN
   PERFORM now() AT TIME ZONE NEW.timezone;
   RETURN NEW;
 EXCEPTION WHEN invalid_parameter_value THEN
-  PERFORM gnomon.refuse('validation_failed', 'unknown time zone');
+  PERFORM gnomon.refuse('validation_failed', 'Choose a time zone of the IANA list, like Europe/London.');
 END $$;
 CREATE TRIGGER timezone_exists BEFORE INSERT OR UPDATE OF timezone ON workspaces
   FOR EACH ROW EXECUTE FUNCTION gnomon.check_timezone();

@@ -95,12 +95,12 @@ DECLARE item text; m text[]; a integer; b integer; step integer; result integer[
 BEGIN
   FOREACH item IN ARRAY string_to_array(field, ',') LOOP
     m := regexp_match(item, '^(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?$');
-    IF m IS NULL THEN PERFORM gnomon.refuse('validation_failed', 'cron field ' || field); END IF;
+    IF m IS NULL THEN PERFORM gnomon.refuse('validation_failed', '"' || field || '" is no field of a cron expression here.'); END IF;
     a := coalesce(m[1]::integer, low);
     b := coalesce(m[2]::integer, CASE WHEN m[1] IS NULL OR m[3] IS NOT NULL THEN high ELSE a END);
     step := coalesce(m[3]::integer, 1);
     IF a < low OR b > high OR a > b OR step < 1 THEN
-      PERFORM gnomon.refuse('validation_failed', 'cron field ' || field);
+      PERFORM gnomon.refuse('validation_failed', '"' || field || '" is no field of a cron expression here.');
     END IF;
     result := result || ARRAY(SELECT generate_series(a, b, step));
   END LOOP;
@@ -117,7 +117,7 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE f text[] := regexp_split_to_array(btrim(expression), '\s+');
         minutes integer[]; hours integer[]; days integer[]; months integer[]; weekdays integer[];
 BEGIN
-  IF cardinality(f) <> 5 THEN PERFORM gnomon.refuse('validation_failed', 'a cron expression has five fields'); END IF;
+  IF cardinality(f) <> 5 THEN PERFORM gnomon.refuse('validation_failed', 'A cron expression has five fields, like 0 8 * * 1-5.'); END IF;
   minutes := gnomon.cron_field(f[1], 0, 59);
   hours := gnomon.cron_field(f[2], 0, 23);
   days := gnomon.cron_field(f[3], 1, 31);
@@ -161,6 +161,25 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     RETURNING 1)
   SELECT count(*)::integer FROM queued
 $$;
+
+-- Queues a dead job again, by hand. No row: not in the workspace entered.
+CREATE FUNCTION gnomon.redrive_job(job uuid)
+RETURNS TABLE (refused text, id uuid, queue text, kind text, state text, attempts integer, max_attempts integer,
+               run_at timestamptz, error text, created_at timestamptz, finished_at timestamptz)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  WITH old AS (
+    SELECT j.* FROM public.jobs j WHERE j.workspace_id = gnomon.workspace() AND j.id = job FOR UPDATE
+  ), new AS (
+    UPDATE public.jobs j SET state = 'queued', attempts = 0, run_at = now(), finished_at = NULL
+      FROM old WHERE j.workspace_id = old.workspace_id AND j.id = old.id AND old.state = 'dead'
+    RETURNING j.*
+  )
+  SELECT NULL, id, queue, kind, state, attempts, max_attempts, run_at, error, created_at, finished_at FROM new
+  UNION ALL
+  SELECT 'illegal_state', id, queue, kind, state, attempts, max_attempts, run_at, error, created_at, finished_at
+    FROM old WHERE state <> 'dead'
+$$;
+GRANT EXECUTE ON FUNCTION gnomon.redrive_job TO gnomon_web;
 
 GRANT EXECUTE ON FUNCTION gnomon.claim_job, gnomon.enter_job, gnomon.extend_job, gnomon.finish_job,
   gnomon.enqueue_due_agents TO gnomon_worker;

@@ -170,6 +170,9 @@ refusal(struct op *op, const PGresult *result, const char *source)
 	if (!state)
 		return op_fail(
 		    op, ERR_UNAVAILABLE, "%s: connection lost", source);
+	if (strcmp(state, "GN000") == 0 && detail && *detail &&
+	    err_of_word(message) == ERR_VALIDATION_FAILED)
+		return op_invalid(op, "", "%s", detail); /* our own sentence */
 	if (strcmp(state, "GN000") == 0)
 		return op_fail(op, err_of_word(message), "%s: %s %s", source,
 		    message, detail ? detail : "");

@@ -315,7 +315,27 @@ take(const char *name, const struct http_pair *pairs, size_t n, bool *used)
 	return value;
 }
 
-/* limit, order, cursor */
+/* sort=number:asc names an order by its first column and direction. */
+static const struct order *
+find_sort(const struct endpoint *e, const char *sort)
+{
+	size_t n = strcspn(sort, ":");
+	bool descending = strcmp(sort + n, ":desc") == 0;
+
+	if (!descending && sort[n] && strcmp(sort + n, ":asc") != 0)
+		return NULL;
+	for (size_t i = 0; i < e->n_orders; i++) {
+		const struct order *o = &e->orders[i];
+
+		if (o->descending == descending &&
+		    strlen(o->columns[0].alias) == n &&
+		    strncmp(o->columns[0].alias, sort, n) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+/* limit, order or sort, cursor */
 static void
 page_args(struct op *op, const struct http_pair *pairs, size_t n, bool *used,
     struct http_args *args)
@@ -323,6 +343,7 @@ page_args(struct op *op, const struct http_pair *pairs, size_t n, bool *used,
 	const struct endpoint *e = args->endpoint;
 	const char *limit = take("limit", pairs, n, used);
 	const char *order = take("order", pairs, n, used);
+	const char *sort = take("sort", pairs, n, used);
 	const char *cursor = take("cursor", pairs, n, used);
 
 	args->limit = LIMIT_DEFAULT;
@@ -331,12 +352,15 @@ page_args(struct op *op, const struct http_pair *pairs, size_t n, bool *used,
 		args->limit > LIMIT_MAX))
 		op_invalid(op, "limit", "Enter a whole number from 1 to %d.",
 		    LIMIT_MAX);
-	args->order = *order ? NULL : &e->orders[0];
-	for (size_t i = 0; i < e->n_orders && !args->order; i++)
+	args->order = *order || *sort ? NULL : &e->orders[0];
+	if (*sort && !*order)
+		args->order = find_sort(e, sort);
+	for (size_t i = 0; *order && i < e->n_orders && !args->order; i++)
 		if (strcmp(e->orders[i].name, order) == 0)
 			args->order = &e->orders[i];
 	if (!args->order) {
-		op_invalid(op, "order", "There is no such order.");
+		op_invalid(
+		    op, *order ? "order" : "sort", "There is no such order.");
 		args->order = &e->orders[0];
 	}
 	if (*cursor && !http__cursor_read(op, args, cursor))

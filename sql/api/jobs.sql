@@ -1,0 +1,21 @@
+-- GET /api/v1/workspaces/{ws}/jobs                                   list_jobs
+-- The work of the queue, newest first; state=dead lists the dead letters.
+-- role:   admin
+-- query:  state job_state[], queue job_queue[], kind text(1..100)
+-- order:  newest = j.id uuid desc
+-- reply:  200 page of Job
+SELECT j.id, j.queue, j.kind, j.state, j.attempts, j.max_attempts AS "maxAttempts", j.run_at AS "runAt",
+       j.error, j.created_at AS "createdAt", j.finished_at AS "finishedAt"
+  FROM jobs j
+ WHERE j.workspace_id = gnomon.workspace()
+   {state: AND j.state = ANY(:state)} {queue: AND j.queue = ANY(:queue)} {kind: AND j.kind = :kind}
+ {page}
+
+-- POST /api/v1/workspaces/{ws}/jobs/{job}/redrive                  redrive_job
+-- Queues a dead letter again, with all its attempts.
+-- role:   admin
+-- path:   {job} uuid
+-- reply:  202 Job
+SELECT j.refused AS "!", j.id, j.queue, j.kind, j.state, j.attempts, j.max_attempts AS "maxAttempts", j.run_at AS "runAt",
+       j.error, j.created_at AS "createdAt", j.finished_at AS "finishedAt"
+  FROM gnomon.redrive_job(:job) j
