@@ -2,6 +2,7 @@
 libgnomon_a_SOURCES += \
 	src/view/charts.c src/view/charts.h \
 	src/view/humane.c src/view/humane.h \
+	src/view/markdown.c src/view/markdown.h \
 	src/view/mustache.c src/view/mustache.h \
 	src/view/templates.c src/view/templates.h
 
@@ -11,19 +12,28 @@ tests_unit_test_view_SOURCES = tests/unit/test_view.c tests/unit/unit.h
 tests_unit_test_view_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DSOURCE_DIR='"$(abs_srcdir)"'
 tests_unit_test_view_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_markdown
+tests_unit_test_markdown_SOURCES = tests/unit/test_markdown.c tests/unit/unit.h
+tests_unit_test_markdown_LDADD = $(UNIT_LIBS)
 endif
 
 # What suites and fuzzers drive: built, and, as their folder has no name, never
-# installed. tests/drivers/run-mustache holds the driver to the specification.
+# installed. tests/drivers/run-* hold the drivers to the specifications.
 viewtoolsdir =
-viewtools_PROGRAMS = tests/drivers/mustache
+viewtools_PROGRAMS = tests/drivers/mustache tests/drivers/markdown
 tests_drivers_mustache_SOURCES = tests/drivers/mustache.c
 tests_drivers_mustache_LDADD = $(LIBS_ALL)
-EXTRA_DIST += tests/drivers/run-mustache
+tests_drivers_markdown_SOURCES = tests/drivers/markdown.c
+tests_drivers_markdown_LDADD = $(LIBS_ALL)
+EXTRA_DIST += tests/drivers/run-mustache tests/drivers/run-markdown
 
 if FUZZ
-viewtools_PROGRAMS += tests/fuzz/fuzz_mustache
+viewtools_PROGRAMS += tests/fuzz/fuzz_mustache tests/fuzz/fuzz_markdown
 tests_fuzz_fuzz_mustache_SOURCES = tests/fuzz/fuzz_mustache.c
 tests_fuzz_fuzz_mustache_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_mustache_LDADD = $(LIBS_ALL)
+tests_fuzz_fuzz_markdown_SOURCES = tests/fuzz/fuzz_markdown.c
+tests_fuzz_fuzz_markdown_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_markdown_LDADD = $(LIBS_ALL)
 endif
