@@ -6,8 +6,11 @@
 
 static const struct err_info infos[ERR_COUNT] = {
     [ERR_OK] = {.status = 200, .word = "ok", .sentence = "Done."},
-#define ERR(name, code, text, prose) \
-	[ERR_##name] = {.status = code, .word = text, .sentence = prose},
+#define ERR(name, code, text, prose, advice) \
+	[ERR_##name] = {.status = code, \
+	    .word = text, \
+	    .sentence = prose, \
+	    .remedy = advice},
 #include "base/err.def"
 #undef ERR
 };

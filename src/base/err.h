@@ -9,7 +9,7 @@
 
 enum err {
 	ERR_OK = 0,
-#define ERR(name, status, word, sentence) ERR_##name,
+#define ERR(name, status, word, sentence, remedy) ERR_##name,
 #include "base/err.def"
 #undef ERR
 	ERR_COUNT
@@ -18,7 +18,8 @@ enum err {
 struct err_info {
 	int status; /* HTTP */
 	const char *word; /* on the wire: error.code */
-	const char *sentence; /* for people */
+	const char *sentence; /* for people: what happened */
+	const char *remedy; /* for people: what to do; sentences */
 };
 
 const struct err_info *err_info(enum err e);
