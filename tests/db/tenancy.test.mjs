@@ -50,6 +50,7 @@ before(async () => {
 		     INSERT INTO jobs (workspace_id, queue, kind, run_at) VALUES (${lit(t.id)}, 'automation', 'test:never', now() + interval '10 years');
 		     INSERT INTO agent_run_periods SELECT workspace_id, agent_key, 'test', id FROM agent_runs WHERE workspace_id = ${lit(t.id)};
 		     INSERT INTO agent_packets SELECT workspace_id, id, '[]', '{}', now() FROM agent_runs WHERE workspace_id = ${lit(t.id)};
+		     INSERT INTO idempotency_keys VALUES (${lit(t.id)}, ${lit(t.owner.id)}, 'k', 'r', 200, '{}');
 		     INSERT INTO notifications (workspace_id, user_id, kind, title, entity_type, entity_id)
 		     VALUES (${lit(t.id)}, ${lit(t.owner.id)}, 'k', 't', 'story', ${lit(t.stories[0].id)})`)
 	}
@@ -189,7 +190,7 @@ describe('writes', () => {
 	})
 	test('history cannot be written or changed', () => {
 		for (const role of ['gnomon_web', 'gnomon_worker', 'gnomon_stream'])
-			for (const name of ['events', 'revisions', 'counters', 'users', 'sessions', 'workspaces', 'workspace_members', 'migration_versions'])
+			for (const name of ['events', 'revisions', 'counters', 'idempotency_keys', 'users', 'sessions', 'workspaces', 'workspace_members', 'migration_versions'])
 				for (const right of ['INSERT', 'UPDATE'])
 					assert.equal(sql(`SELECT has_any_column_privilege('${role}', '${name}', '${right}')`), 'f', `${role} ${right} ${name}`)
 	})
@@ -268,7 +269,8 @@ describe('the catalog', () => {
 		const callable = rows(`SELECT oid::regproc::text AS f FROM pg_proc WHERE prosecdef AND pronamespace = 'gnomon'::regnamespace
 			AND has_function_privilege('gnomon_web', oid, 'EXECUTE') ORDER BY 1`).map(r => r.f)
 		const known = ['gnomon.close_session', 'gnomon.enter', 'gnomon.late_jobs', 'gnomon.me', 'gnomon.my_projects', 'gnomon.my_workspaces',
-			'gnomon.number_in_project', 'gnomon.number_in_workspace', 'gnomon.open_session', 'gnomon.password_of', 'gnomon.register']
+			'gnomon.number_in_project', 'gnomon.number_in_workspace', 'gnomon.once', 'gnomon.open_session', 'gnomon.password_of', 'gnomon.recall_once',
+			'gnomon.redrive_job', 'gnomon.register', 'gnomon.remember_once']
 		assert.deepEqual(callable.filter(f => !known.includes(f)), [])
 	})
 	test('gnomon_stream may read no table', () => {

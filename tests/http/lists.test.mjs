@@ -55,6 +55,12 @@ describe('walking', () => {
 					}
 					assert.deepEqual(back, wanted)
 				})
+	test('an order may be named by its column', async () => {
+		assert.deepEqual(await page('sort=number:asc'), await page('order=number'))
+		assert.deepEqual(await page('sort=number'), await page('order=number'))
+		assert.deepEqual(await page('sort=id:desc'), await page('order=newest'))
+		assert.deepEqual((await page('sort=id:asc')).items, (await page('order=oldest')).items)
+	})
 	test('limits that divide the list evenly end without an empty page', async () => {
 		const first = await page('order=number&limit=79')
 		const second = await page(`order=number&limit=79&cursor=${encodeURIComponent(first.next)}`)
@@ -200,7 +206,7 @@ describe('filters', () => {
 	})
 	for (const [query, pointer] of [['status=closed', 'status'], ['status=done,closed', 'status'], ['status=DONE', 'status'], ['status= done', 'status'], ['priority=1', 'priority'],
 		['assigneeId=me', 'assigneeId'], ['epicId=1', 'epicId'], ['q=' + 'x'.repeat(201), 'q'], ['q=a&q=b', 'q'], ['order=random', 'order'], ['order=id; DROP TABLE stories', 'order'],
-		['Status=done', '?Status'], ['sort=number', '?sort'], ['status[]=done', '?status[]']])
+		['Status=done', '?Status'], ['sort=title', 'sort'], ['sort=number:up', 'sort'], ['sort=number:desc', 'sort'], ['status[]=done', '?status[]']])
 		test(`${query.slice(0, 30)} is refused by name`, async () => {
 			const error = await refused(get(`${stories}?${encodeURI(query)}`, t.owner), 422, 'validation_failed')
 			assert.deepEqual(pointers(error), [pointer])

@@ -3,7 +3,7 @@
 // file cannot fill in is a failure: add what it needs below.
 import { execFileSync } from 'node:child_process'
 import { before, describe, test } from 'node:test'
-import { assert, BIN, browser, call, csrf, get, insights, newUser, ok, post, randomUUID, refused, sprint, state, tenant, unique } from './lib.mjs'
+import { assert, BIN, browser, call, csrf, get, insights, lit, newUser, ok, post, randomUUID, refused, sprint, sql, state, tenant, unique } from './lib.mjs'
 
 const routes = execFileSync(`${BIN}/gnomonctl`, ['routes'], { encoding: 'utf8' }).trim().split('\n')
 	.map(line => line.split(/\s+/))
@@ -26,6 +26,8 @@ const bodies = {
 	update_story: () => ({ version: 1, title: 'Walked' }),
 	update_insight: () => ({ version: 1, action: 'acknowledge' }),
 	run_agent: () => undefined,
+	update_agent_config: () => ({ enabled: false }),
+	redrive_job: () => undefined,
 }
 
 let a, b, viewer, member
@@ -33,17 +35,17 @@ let a, b, viewer, member
 /** The values of the {names} for one tenant: ids, and what people say. */
 const ids = t => ({
 	ws: t.id, project: t.project.id, story: t.stories[0].id, insight: t.insight.id,
-	run: t.run.id, sprint: t.sprint.id, agent: 'sprint_risk',
+	run: t.run.id, sprint: t.sprint.id, agent: 'sprint_risk', job: t.job,
 })
 const words = t => ({
 	ws: t.slug, project: t.project.key, story: `${t.project.key}-${t.stories[0].number}`, insight: `I-${t.insight.number}`,
-	run: `R-${t.run.number}`, sprint: String(t.sprint.number), agent: 'sprint_risk',
+	run: `R-${t.run.number}`, sprint: String(t.sprint.number), agent: 'sprint_risk', job: t.job,
 })
 const missing = {
 	ids: () => ({ ws: randomUUID(), project: randomUUID(), story: randomUUID(), insight: randomUUID(), run: randomUUID(),
-		sprint: randomUUID(), agent: 'no_such_agent' }),
+		sprint: randomUUID(), agent: 'no_such_agent', job: randomUUID() }),
 	words: () => ({ ws: `no-${unique()}`, project: `N${unique().slice(0, 8).toUpperCase()}`, story: `N${unique().slice(0, 8).toUpperCase()}-1`,
-		insight: 'I-2147483647', run: 'R-2147483647', sprint: '2147483647', agent: 'no_such_agent' }),
+		insight: 'I-2147483647', run: 'R-2147483647', sprint: '2147483647', agent: 'no_such_agent', job: randomUUID() }),
 }
 const names = route => [...route.path.matchAll(/\{(\w+)\}/g)].map(m => m[1])
 const fill = (route, values) =>
@@ -74,7 +76,8 @@ before(async () => {
 	[a, b] = await Promise.all([tenant({ roles: ['viewer', 'member'] }), tenant()])
 	for (const t of [a, b]) {
 		const made = insights(t, 1)
-		Object.assign(t, { run: made.run, insight: made.list[0], sprint: sprint(t) })
+		const job = sql(`INSERT INTO jobs (workspace_id, queue, kind, state) VALUES (${lit(t.id)}, 'automation', 'test:dead', 'dead') RETURNING id`)
+		Object.assign(t, { run: made.run, insight: made.list[0], sprint: sprint(t), job })
 	}
 	viewer = a.viewer
 	member = a.member
@@ -190,7 +193,7 @@ describe('a method that is not there', () => {
 	for (const path of paths)
 		test(`${path} says which there are`, async () => {
 			const here = routes.filter(r => r.path === path).map(r => r.method)
-			for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'].filter(m => !here.includes(m))) {
+			for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND'].filter(m => !here.includes(m))) {
 				const r = await call(method, fill({ path, title: path }, ids(a)), { token: a.owner.token, cookie: a.owner.cookie })
 				assert.equal(r.status, 405, `${method} ${path}: ${r.text.slice(0, 200)}`)
 				const allowed = r.headers.allow.split(', ')
@@ -199,6 +202,9 @@ describe('a method that is not there', () => {
 				assert.equal(new Set(allowed).size, allowed.length)
 				if (path.startsWith('/api/')) await refused(r, 405, 'method_not_allowed')
 			}
+			const asked = await call('OPTIONS', fill({ path, title: path }, ids(a)))
+			assert.equal(asked.status, 204)
+			for (const m of here) assert.ok(asked.headers.allow.split(', ').includes(m))
 		})
 })
 
