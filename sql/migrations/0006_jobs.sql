@@ -104,7 +104,7 @@ BEGIN
     END IF;
     result := result || ARRAY(SELECT generate_series(a, b, step));
   END LOOP;
-  RETURN result;
+  RETURN ARRAY(SELECT DISTINCT v FROM unnest(result) v);   -- or *,*,*,* would cost four times *
 END $$;
 
 -- The times an expression fires in a zone, from one instant to another
