@@ -2,10 +2,11 @@
 -- The insight feed, newest first.
 -- role:   viewer
 -- query:  state insight_state[], severity severity[], agentKey text(1..64), teamId uuid, assigneeId uuid, projectId uuid, q text(1..100)
--- order:  newest = i.id uuid desc; oldest = i.id uuid asc
+-- order:  newest = i.id uuid desc; oldest = i.id uuid asc; severity = gnomon.severity_rank(i.severity)~severityRank int4 desc, i.id uuid desc
 -- reply:  200 page of Insight
 SELECT i.id, i.number, i.agent_key AS "agentKey", i.insight_type AS "insightType", i.severity, i.confidence,
-       i.title, i.body, i.recommendations, i.evidence, i.entity_refs AS "entityRefs", i.state,
+       i.title, i.body, i.recommendations, i.evidence, jsonb_array_length(i.evidence) AS "factCount", i.entity_refs AS "entityRefs", i.state,
+       gnomon.severity_rank(i.severity) AS "~severityRank",
        u.id AS "owner.id", u.name AS "owner.name", p.id AS "project.id", p.key AS "project.key", p.name AS "project.name",
        r.id AS "run.id", r.number AS "run.number",
        i.created_at AS "createdAt", i.updated_at AS "updatedAt", i.version

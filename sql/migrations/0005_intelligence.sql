@@ -137,6 +137,7 @@ CREATE TABLE agent_insights (
 CREATE INDEX agent_insights_open ON agent_insights (workspace_id, state, id);
 CREATE INDEX agent_insights_agent ON agent_insights (workspace_id, agent_key, id);
 CREATE INDEX agent_insights_owner ON agent_insights (workspace_id, owner_user_id, id);
+CREATE INDEX agent_insights_rank ON agent_insights (workspace_id, gnomon.severity_rank(severity), id);
 CREATE INDEX agent_insights_severity ON agent_insights (workspace_id, severity, id);
 
 -- What a run had to say about an insight. The fingerprint says which risk it

@@ -467,9 +467,12 @@ head_order(struct block *b, char *value)
 			char *expression = cut(&column, " ");
 			char *type = cut(&column, " ");
 			char *way = cut(&column, " ");
+			char *named = strchr(expression, '~');
 			const char *dot = strrchr(expression, '.');
 			bool descending = way && strcmp(way, "desc") == 0;
 
+			if (named)
+				*named = '\0';
 			if (!type || (!descending && way && strcmp(way, "asc")))
 				fail("expected: expression type asc|desc");
 			if (o->n && descending != o->descending)
@@ -479,7 +482,8 @@ head_order(struct block *b, char *value)
 			    root, o->columns, o->n, sizeof(*o->columns));
 			o->columns[o->n++] = (struct order_column){
 			    .expression = expression,
-			    .alias = camel(dot ? dot + 1 : expression),
+			    .alias = named ? named + 1
+					   : camel(dot ? dot + 1 : expression),
 			    .type = type_of_word(type),
 			};
 		}

@@ -346,10 +346,17 @@ http__enter_call(struct op *op, const struct http_req *rq,
 	values[3] = gate->has_project ? http_segment(rq, "project") : NULL;
 	values[4] = http__story_prefix(op, rq, gate);
 	values[5] = mem_fmt(op, "%d", gate->role < 0 ? 0 : (int)gate->role);
-	values[6] = gate->page ? "true" : "false";
+	values[6] = gate->page || gate->form_of ? "true" : "false";
 	call->stmt = &stmt_enter;
 	call->values = values;
 	return e;
+}
+
+/* Pages say how long their list is; programs count for themselves. */
+static bool
+counts(const struct endpoint *gate, const struct http_args *args)
+{
+	return gate->page && args->order;
 }
 
 enum err
@@ -363,7 +370,7 @@ http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
 	enum err e;
 
 	for (size_t i = 0; i < n; i++) {
-		n_calls += args[i]->endpoint->n_parts;
+		n_calls += args[i]->endpoint->n_parts + counts(gate, args[i]);
 		reads = reads && args[i]->endpoint->method == METHOD_GET;
 	}
 	calls = mem_array(op, struct db_call, n_calls);
@@ -374,9 +381,12 @@ http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
 	}
 	if (rq->once)
 		calls[1] = http__once_call(op, rq->once);
-	for (size_t i = 0, k = at; i < n; i++)
+	for (size_t i = 0, k = at; i < n; i++) {
 		for (size_t p = 0; p < args[i]->endpoint->n_parts; p++)
 			http__call(op, args[i], p, &calls[k++]);
+		if (counts(gate, args[i]))
+			http__call_count(op, args[i], &calls[k++]);
+	}
 	if (n_calls) {
 		e = rq->once ? db_run_begin(op, calls, n_calls, &rq->once->tx)
 			     : db_run(op, calls, n_calls, reads);
@@ -392,6 +402,8 @@ http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
 		out_results[i].rows = mem_array(op, struct rows *, parts);
 		for (size_t p = 0; p < parts; p++)
 			out_results[i].rows[p] = calls[k++].rows;
+		out_results[i].count =
+		    counts(gate, args[i]) ? calls[k++].rows : NULL;
 	}
 	return ERR_OK;
 }

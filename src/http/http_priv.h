@@ -56,6 +56,16 @@ const char *http__story_prefix(
 void http__call(struct op *op, const struct http_args *args, size_t part,
     struct db_call *call);
 
+enum { HTTP_COUNT_MAX = 1000 }; /* "1,000+" is as far as people count */
+
+/* The statement that counts the rows of the endpoint's paged part, up to one
+ * more than HTTP_COUNT_MAX. */
+void http__call_count(
+    struct op *op, const struct http_args *args, struct db_call *call);
+
+/* The part with {page}; n_parts when there is none. */
+size_t http__paged_part(const struct endpoint *e);
+
 /* The address that continues a page after its last row (or before its first
  * one): a sealed cursor. Belongs to op. */
 char *http__cursor(struct op *op, const struct http_args *args,
@@ -70,6 +80,7 @@ http__cursor_read(struct op *op, struct http_args *args, const char *sealed);
 struct http_result { /* of one endpoint's statements */
 	const struct http_args *args;
 	struct rows **rows; /* per part */
+	struct rows *count; /* of a page's list; NULL for the API */
 };
 
 struct http_style {

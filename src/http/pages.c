@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "http/http_priv.h"
 #include "schema/schema.h"
+#include "view/humane.h"
 #include "view/templates.h"
 
 enum { UNITS_MAX = 8, FLASH_SECONDS = 60 };
@@ -235,8 +236,19 @@ put_pager(struct op *op, const struct http_req *rq,
     struct json_object *c)
 {
 	struct json_object *o = put_object(c, "page");
+	size_t shown =
+	    rows_count(result->rows[http__paged_part(result->args->endpoint)]);
+	int64_t n_rows = rows_int(result->count, 0, 0);
+	bool more = n_rows > HTTP_COUNT_MAX;
 	char *previous, *next;
 
+	if (shown > (size_t)result->args->limit)
+		shown = (size_t)result->args->limit;
+	put(o, "shownText", humane_count(op, (int64_t)shown));
+	put(o, "countText",
+	    mem_fmt(op, "%s%s",
+		humane_count(op, more ? HTTP_COUNT_MAX : n_rows),
+		more ? "+" : ""));
 	http__page_edges(op, result, &previous, &next);
 	if (previous)
 		put(o, "previousHref",

@@ -87,6 +87,21 @@ put_twin(struct buf *out, const char *name, const char *suffix, char *text)
 	mem_drop(&text);
 }
 
+/* Columns that hold a word of an enumeration. */
+static bool
+is_word(const char *name)
+{
+	static const char *const names[] = {
+	    "status", "state", "severity", "priority", "outcome", "role"};
+
+	if (text_ends(name, "Key") || text_ends(name, "Type"))
+		return true;
+	for (size_t i = 0; i < nitems(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* The value as people read it, by type and by the unit in the name. */
 static void
 put_twins(struct buf *out, const struct rows *r, size_t row, size_t col,
@@ -109,6 +124,11 @@ put_twins(struct buf *out, const struct rows *r, size_t row, size_t col,
 		    humane_date(
 			out, date, humane_year(style->now, style->zone)));
 		mem_drop(&date);
+	} else if (type == SQL_TEXT && is_word(name)) {
+		char *word = rows_text(out, r, row, col);
+
+		put_twin(out, name, "Text", humane_word(out, word));
+		mem_drop(&word);
 	} else if (type == SQL_FLOAT8 && text_ends(name, "Share")) {
 		put_twin(out, name, "Text",
 		    humane_share(out, rows_float(r, row, col)));
@@ -263,8 +283,8 @@ put_chart(struct writer *w, const struct part *p, size_t from)
 	return drawn;
 }
 
-static size_t
-paged_part(const struct endpoint *e)
+size_t
+http__paged_part(const struct endpoint *e)
 {
 	for (size_t i = 0; i < e->n_parts; i++)
 		for (size_t k = 0; k < e->parts[i].n_pieces; k++)
@@ -299,7 +319,7 @@ http__page_edges(struct op *op, const struct http_result *result,
     char **out_previous, char **out_next)
 {
 	const struct http_args *args = result->args;
-	size_t part = paged_part(args->endpoint);
+	size_t part = http__paged_part(args->endpoint);
 	const struct rows *rows = result->rows[part];
 	size_t n = rows_count(rows), last;
 	bool more = n > (size_t)args->limit;
@@ -334,7 +354,8 @@ put_named_part(struct writer *w, size_t i)
 		buf_text(w->out, "null");
 		return true;
 	}
-	if (i == paged_part(w->e) ? !put_page(w, i) : !put_list(w, i, 0, n))
+	if (i == http__paged_part(w->e) ? !put_page(w, i)
+					: !put_list(w, i, 0, n))
 		return false;
 	return put_chart(w, p, from);
 }
@@ -357,7 +378,7 @@ put_document(struct writer *w, struct op *op)
 
 	if (has_document &&
 	    (e->reply == REPLY_LIST || e->reply == REPLY_PAGE)) {
-		bool paged = paged_part(e) == 0;
+		bool paged = http__paged_part(e) == 0;
 		char *previous, *next;
 
 		buf_text(w->out, "{\"items\":");

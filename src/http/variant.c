@@ -22,6 +22,7 @@ struct variant {
 	const struct order *order;
 	uint32_t given;
 	bool backwards, has_keys;
+	bool counts; /* the number of rows instead of the rows */
 	struct stmt stmt;
 	size_t refs[HTTP_SLOTS + 8];
 	struct variant *next;
@@ -69,6 +70,13 @@ put_ref(struct variant *v, struct buf *sql, unsigned *types, size_t ref,
 	buf_fmt(sql, "$%zu", n + 1);
 }
 
+/* How many rows there are, counted no further than people care. */
+static void
+put_count(struct buf *sql)
+{
+	buf_fmt(sql, " LIMIT %d) AS counted", HTTP_COUNT_MAX + 1);
+}
+
 /* AND (a, b) < ($1, $2) ORDER BY a DESC, b DESC LIMIT $3 */
 static void
 put_page(struct variant *v, struct buf *sql, unsigned *types)
@@ -98,7 +106,7 @@ put_page(struct variant *v, struct buf *sql, unsigned *types)
 
 static struct variant *
 build(const struct endpoint *e, const struct part *part,
-    const struct http_args *args)
+    const struct http_args *args, bool counts)
 {
 	struct variant *v = mem_new(NULL, struct variant);
 	unsigned types[HTTP_SLOTS + 8];
@@ -111,6 +119,9 @@ build(const struct endpoint *e, const struct part *part,
 	v->given = args->given;
 	v->backwards = args->backwards;
 	v->has_keys = args->keys != NULL;
+	v->counts = counts;
+	if (counts)
+		buf_text(sql, "SELECT count(*) FROM (");
 	for (size_t i = 0; i < part->n_pieces; i++) {
 		const struct piece *p = &part->pieces[i];
 
@@ -118,6 +129,8 @@ build(const struct endpoint *e, const struct part *part,
 			buf_text(sql, p->text);
 		else if (p->kind == PIECE_SLOT)
 			put_ref(v, sql, types, p->slot, e->slots[p->slot].type);
+		else if (p->kind == PIECE_PAGE && counts)
+			put_count(sql);
 		else if (p->kind == PIECE_PAGE)
 			put_page(v, sql, types);
 		else if (p->kind == PIECE_CHANGED) {
@@ -139,9 +152,9 @@ build(const struct endpoint *e, const struct part *part,
 	return v;
 }
 
-void
-http__call(struct op *op, const struct http_args *args, size_t part_index,
-    struct db_call *call)
+static void
+find(struct op *op, const struct http_args *args, size_t part_index,
+    bool counts, struct db_call *call)
 {
 	const struct part *part = &args->endpoint->parts[part_index];
 	struct variant **at = &table[hash(part, args)], *v;
@@ -151,10 +164,10 @@ http__call(struct op *op, const struct http_args *args, size_t part_index,
 		if (v->part == part && v->given == args->given &&
 		    v->order == args->order &&
 		    v->backwards == args->backwards &&
-		    v->has_keys == (args->keys != NULL))
+		    v->has_keys == (args->keys != NULL) && v->counts == counts)
 			break;
 	if (!v) {
-		v = build(args->endpoint, part, args);
+		v = build(args->endpoint, part, args, counts);
 		v->next = *at;
 		*at = v;
 	}
@@ -174,6 +187,20 @@ http__call(struct op *op, const struct http_args *args, size_t part_index,
 	}
 	call->stmt = &v->stmt;
 	call->values = values;
+}
+
+void
+http__call(struct op *op, const struct http_args *args, size_t part,
+    struct db_call *call)
+{
+	find(op, args, part, false, call);
+}
+
+void
+http__call_count(
+    struct op *op, const struct http_args *args, struct db_call *call)
+{
+	find(op, args, http__paged_part(args->endpoint), true, call);
 }
 
 /* Statements, for people */

@@ -44,6 +44,19 @@ grouped(char out[32], uint64_t n)
 }
 
 char *
+humane_word(void *owner, const char *word)
+{
+	char *text = mem_dup(owner, word);
+
+	for (char *c = text; *c; c++)
+		if (*c == '_')
+			*c = ' ';
+	if (*text >= 'a' && *text <= 'z')
+		*text = (char)(*text - 'a' + 'A');
+	return text;
+}
+
+char *
 humane_count(void *owner, int64_t n)
 {
 	char digits[32];

@@ -10,6 +10,9 @@
 
 #include <stdint.h>
 
+/* A word of the database as people read it: "in_progress" is "In progress". */
+char *humane_word(void *owner, const char *word);
+
 /* "3,526" */
 char *humane_count(void *owner, int64_t n);
 
