@@ -40,3 +40,9 @@ src/gen/embed.c: src/gen/sqlgen$(EXEEXT) $(sql_embedded)
 		$(SQLGEN) embed embedded_migrations $(call here,$(filter %.sql,$(filter $(srcdir)/sql/migrations/%,$(sql_embedded)))) && \
 		$(SQLGEN) embed embedded_demo $(call here,$(filter $(srcdir)/sql/demo/%,$(sql_embedded))) && \
 		$(SQLGEN) embed embedded_schemas $(call here,$(sql_schemas)); } >$$out.new && mv $$out.new $$out
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_gen
+tests_unit_test_gen_SOURCES = tests/unit/test_gen.c tests/unit/unit.h
+tests_unit_test_gen_LDADD = $(UNIT_LIBS)
+endif

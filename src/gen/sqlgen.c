@@ -839,6 +839,10 @@ cut_fragment(
 	flush_text(part, text);
 	part->pieces[jump].to = part->p.n_pieces;
 	if (*s == '|') {
+		if (slot + 1 == b->e.n_slots ||
+		    strcmp(b->slots[slot + 1].name,
+			mem_fmt(root, "%s_number", b->slots[slot].name)) != 0)
+			fail("only a key has two forms");
 		jump = part->p.n_pieces;
 		add_piece(
 		    part, (struct piece){.kind = PIECE_IF, .slot = slot + 1});
@@ -946,6 +950,15 @@ check_path(const struct block *b)
 	}
 }
 
+static bool
+pages_somewhere(const struct block *b)
+{
+	for (size_t i = 0; i < b->e.n_parts; i++)
+		if (has_piece(&b->parts[i], PIECE_PAGE))
+			return true;
+	return false;
+}
+
 static void
 end_block(struct block *b)
 {
@@ -955,8 +968,7 @@ end_block(struct block *b)
 	at.line = b->line;
 	if (!b->has_role)
 		fail("%s has no role", b->e.name);
-	if (!b->form_of)
-		check_path(b);
+	check_path(b);
 	if (!b->form_of && !b->e.page && !b->e.status)
 		fail("%s says neither reply: nor page:", b->e.name);
 	if (!b->form_of && !b->e.page && !b->handler && !b->e.n_parts)
@@ -971,6 +983,9 @@ end_block(struct block *b)
 		b->e.body_slot = b->e.n_slots;
 	b->e.doc = trim(b->doc->data);
 	cut_parts(b);
+	at.line = b->line;
+	if (b->e.n_orders && !pages_somewhere(b))
+		fail("a list with orders needs {page} in a statement");
 	at.line = line;
 }
 
@@ -1216,6 +1231,18 @@ put_block(const struct block *b)
 	printf(",\n    },\n");
 }
 
+/* A form gives its endpoint every part of the path it needs. */
+static void
+check_form_path(const struct block *form, const struct block *of)
+{
+	for (size_t i = 0; i < of->e.n_params; i++)
+		if (of->params[i].in_path &&
+		    !strstr(form->e.path,
+			mem_fmt(root, "{%s}", of->params[i].name)))
+			fail("%s needs {%s} in the path", of->e.name,
+			    of->params[i].name);
+}
+
 static void
 check_table(void)
 {
@@ -1237,6 +1264,7 @@ check_table(void)
 
 			b->e.role = of->e.role;
 			b->e.slow = of->e.slow;
+			check_form_path(b, of);
 		}
 	}
 }
