@@ -9,4 +9,5 @@ SELECT c.workspace_id, 'automation', 'agent:' || c.agent_key || ':run',
   JOIN workspaces w ON w.id = c.workspace_id
  CROSS JOIN LATERAL gnomon.cron_times(c.schedule_cron, w.timezone, now() - interval '21 days', now()) t
  WHERE c.enabled AND w.slug IN ('acme', 'northwind')
- ORDER BY t.fires_at;
+ ORDER BY t.fires_at
+ON CONFLICT (workspace_id, once) DO NOTHING;

@@ -29,6 +29,20 @@ SELECT coalesce(m.id, k.id) AS id, m.id IS NULL AND a.id IS NULL AS is_over,
   LEFT JOIN made m ON true LEFT JOIN known k ON true LEFT JOIN again a ON true
   LEFT JOIN agent_configs c ON c.workspace_id = gnomon.workspace() AND c.agent_key = :agent
 
+-- name: take_turn
+-- One agent at a time in a workspace.
+-- args:
+SELECT pg_advisory_xact_lock(hashtextextended('agents ' || gnomon.workspace(), 0))
+
+-- name: lock_insights
+-- Locks an agent's live insights before any revision is locked: the order in
+-- which people's edits take their locks, so that neither waits for the other.
+-- args: agent text
+SELECT i.id FROM agent_insights i
+ WHERE i.workspace_id = gnomon.workspace() AND i.agent_key = :agent AND i.state IN ('open', 'acknowledged')
+ ORDER BY i.id
+   FOR NO KEY UPDATE
+
 -- name: set_clock
 -- Holds the clock still at a past time ('' lets it run) for this transaction.
 -- args: at text

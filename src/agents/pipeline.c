@@ -278,6 +278,9 @@ examine(
 		    rows_get(op, subjects, row, "project_id"),
 		    rows_get(op, subjects, row, "sprint_id"));
 	r->subjects++;
+	/* not the subject's fault: the whole run is tried again */
+	if (e == ERR_UNAVAILABLE || e == ERR_CONFLICT || e == ERR_TIMEOUT)
+		return op_fail(parent, e, "%s", op->why);
 	if (e) {
 		r->failed++;
 		r->packet->len = packet;
@@ -382,6 +385,10 @@ work(struct op *op, struct run *r)
 
 	if (!e)
 		e = q_enter_job(op, r->job, r->fence, NULL);
+	if (!e)
+		e = q_take_turn(op, NULL);
+	if (!e)
+		e = q_lock_insights(op, r->agent->key, NULL);
 	if (!e)
 		e = q_set_clock(op, r->at ? r->at : "", NULL);
 	if (!e)

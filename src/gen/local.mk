@@ -14,7 +14,7 @@ agent_folders = $(sort $(patsubst %/agent.json,%,$(wildcard $(srcdir)/src/agents
 agent_files = $(wildcard $(srcdir)/src/agents/*/*.sql) $(wildcard $(srcdir)/src/agents/*/agent.json)
 EXTRA_DIST += $(agent_files) $(sql_types) $(sql_blocks) $(sql_queries) $(sql_embedded) sql/README.md
 
-SQLGEN = cd $(abs_srcdir) && $(abs_builddir)/src/gen/sqlgen
+SQLGEN = cd "$(abs_srcdir)" && "$(abs_builddir)/src/gen/sqlgen"
 here = $(patsubst $(srcdir)/%,%,$(1))
 generated = src/gen/endpoints.c src/gen/queries.h src/gen/queries.c src/gen/agents.c src/gen/embed.c
 BUILT_SOURCES += $(generated)
@@ -23,23 +23,23 @@ nodist_libgnomon_a_SOURCES = $(generated)
 
 src/gen/endpoints.c: src/gen/sqlgen$(EXEEXT) $(srcdir)/$(sql_types) $(sql_schemas) $(sql_blocks)
 	@$(MKDIR_P) src/gen
-	$(AM_V_GEN)out=$(abs_builddir)/$@; $(SQLGEN) endpoints $(sql_types) $(call here,$(sql_schemas)) -- \
-		$(call here,$(sql_blocks)) >$$out.new && mv $$out.new $$out
+	$(AM_V_GEN)out="$(abs_builddir)/$@"; $(SQLGEN) endpoints $(sql_types) $(call here,$(sql_schemas)) -- \
+		$(call here,$(sql_blocks)) >"$$out.new" && mv "$$out.new" "$$out"
 src/gen/queries.h: src/gen/sqlgen$(EXEEXT) $(sql_queries)
 	@$(MKDIR_P) src/gen
-	$(AM_V_GEN)out=$(abs_builddir)/$@; $(SQLGEN) queries header $(call here,$(sql_queries)) >$$out.new && mv $$out.new $$out
+	$(AM_V_GEN)out="$(abs_builddir)/$@"; $(SQLGEN) queries header $(call here,$(sql_queries)) >"$$out.new" && mv "$$out.new" "$$out"
 src/gen/queries.c: src/gen/sqlgen$(EXEEXT) $(sql_queries)
 	@$(MKDIR_P) src/gen
-	$(AM_V_GEN)out=$(abs_builddir)/$@; $(SQLGEN) queries source $(call here,$(sql_queries)) >$$out.new && mv $$out.new $$out
+	$(AM_V_GEN)out="$(abs_builddir)/$@"; $(SQLGEN) queries source $(call here,$(sql_queries)) >"$$out.new" && mv "$$out.new" "$$out"
 src/gen/agents.c: src/gen/sqlgen$(EXEEXT) $(agent_files)
 	@$(MKDIR_P) src/gen
-	$(AM_V_GEN)out=$(abs_builddir)/$@; $(SQLGEN) agents $(call here,$(agent_folders)) >$$out.new && mv $$out.new $$out
+	$(AM_V_GEN)out="$(abs_builddir)/$@"; $(SQLGEN) agents $(call here,$(agent_folders)) >"$$out.new" && mv "$$out.new" "$$out"
 src/gen/embed.c: src/gen/sqlgen$(EXEEXT) $(sql_embedded)
 	@$(MKDIR_P) src/gen
-	$(AM_V_GEN)out=$(abs_builddir)/$@; { \
+	$(AM_V_GEN)out="$(abs_builddir)/$@"; { \
 		$(SQLGEN) embed embedded_migrations $(call here,$(filter %.sql,$(filter $(srcdir)/sql/migrations/%,$(sql_embedded)))) && \
 		$(SQLGEN) embed embedded_demo $(call here,$(filter $(srcdir)/sql/demo/%,$(sql_embedded))) && \
-		$(SQLGEN) embed embedded_schemas $(call here,$(sql_schemas)); } >$$out.new && mv $$out.new $$out
+		$(SQLGEN) embed embedded_schemas $(call here,$(sql_schemas)); } >"$$out.new" && mv "$$out.new" "$$out"
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_gen
