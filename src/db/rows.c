@@ -315,12 +315,35 @@ put_list(struct buf *out, const char *p)
 	return true;
 }
 
+/* infinity and -infinity are the ends of the range; 0 for what is neither. */
+static int
+endless(unsigned type, const char *p)
+{
+	int64_t v;
+
+	if (type == SQL_TIME) {
+		v = int64_at(p);
+		return v == INT64_MAX ? 1 : v == INT64_MIN ? -1 : 0;
+	}
+	if (type != SQL_DATE)
+		return 0;
+	v = int32_at(p);
+	return v == INT32_MAX ? 1 : v == INT32_MIN ? -1 : 0;
+}
+
 static bool
 put_value(struct buf *out, unsigned type, const char *p, size_t n, bool json)
 {
 	bool quoted =
 	    json && (type == SQL_UUID || type == SQL_TIME || type == SQL_DATE);
 
+	if (endless(type, p)) {
+		buf_text(out,
+		    json                       ? "null"
+			: endless(type, p) < 0 ? "-infinity"
+					       : "infinity");
+		return true;
+	}
 	if (quoted)
 		buf_char(out, '"');
 	switch (type) {
