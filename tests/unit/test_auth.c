@@ -1,0 +1,221 @@
+/* auth/: tokens, cookies, form tokens and seals, whole and touched. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "auth/auth.h"
+
+static const char session[] = "01a1f838-4ffc-7864-a820-7b0b98efc9b1";
+static const char user[] = "01a1f838-0000-7864-a820-7b0b98efc9b1";
+enum { NOW = 1795165302 };
+
+static int
+open_keys(void **state)
+{
+	char folder[] = "/tmp/gnomon-test-auth.XXXXXX";
+	char *path, *why = NULL;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	path = mem_fmt(NULL, "%s/secret", folder);
+	/* made when it is not there, for its owner only */
+	assert_true(auth_open(path, &why));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(st.st_size, 32);
+	/* refused when others may read it, or when it is too short */
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_false(auth_open(path, &why));
+	assert_non_null(strstr(why, "chmod 600"));
+	mem_drop(&why);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(write(fd, "short", 5), 5);
+	close(fd);
+	assert_false(auth_open(path, &why));
+	assert_non_null(strstr(why, "32 bytes"));
+	mem_drop(&why);
+	unlink(path);
+	assert_false(auth_open(folder, &why)); /* a folder is no key */
+	mem_drop(&why);
+	assert_true(auth_open(path, &why));
+	unlink(path);
+	rmdir(folder);
+	mem_drop(&path);
+	return 0;
+}
+
+static void
+a_token_names_its_session_until_it_ends(void **state)
+{
+	char *token = auth_token_new(*state, session, user, NOW, 3600);
+
+	assert_string_equal(auth_token_session(*state, token, NOW), session);
+	assert_string_equal(
+	    auth_token_session(*state, token, NOW + 3599), session);
+	assert_null(auth_token_session(*state, token, NOW + 3600));
+	assert_null(auth_token_session(*state, token, INT64_MAX));
+}
+
+/* Every single character changed, added or left out. The last one of a part
+ * carries bits that no byte has; a decoder must not accept two spellings. */
+static void
+no_touched_token_or_seal_passes(void **state)
+{
+	char *token = auth_token_new(*state, session, user, NOW, 3600);
+	char *seal = auth_seal(*state, "[\"newest\",false,\"x\"]");
+	static const char others[] = "AQgw.=-_";
+
+	for (size_t i = 0; i < strlen(token); i++) {
+		for (const char *c = others; *c; c++) {
+			char *touched = mem_dup(*state, token);
+
+			if (touched[i] == *c)
+				continue;
+			touched[i] = *c;
+			if (auth_token_session(*state, touched, NOW))
+				fail_msg("%zu %s", i, touched);
+		}
+		assert_null(auth_token_session(*state,
+		    mem_fmt(*state, "%.*s%s", (int)i, token, token + i + 1),
+		    NOW));
+		assert_null(auth_token_session(
+		    *state, mem_dup_n(*state, token, i), NOW));
+	}
+	for (size_t i = 0; i < strlen(seal); i++) {
+		for (const char *c = others; *c; c++) {
+			char *touched = mem_dup(*state, seal);
+
+			if (touched[i] == *c)
+				continue;
+			touched[i] = *c;
+			if (auth_unseal(*state, touched))
+				fail_msg("%zu %s", i, touched);
+		}
+		assert_null(auth_unseal(*state, mem_dup_n(*state, seal, i)));
+	}
+	assert_string_equal(
+	    auth_unseal(*state, seal), "[\"newest\",false,\"x\"]");
+}
+
+static void
+what_is_none_is_refused(void **state)
+{
+	static const char *const none[] = {"", ".", "..", "...", "x", "a.b",
+	    "a.b.c", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9",
+	    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.",
+	    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9..",
+	    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.",
+	    "eyJhbGciOiJub25lIn0.e30.", " ", "\xff\xfe.\x01.\x02"};
+	char *huge = mem_array(*state, char, 100000);
+
+	memset(huge, 'A', 99999);
+	for (size_t i = 0; i < nitems(none); i++) {
+		assert_null(auth_token_session(*state, none[i], NOW));
+		assert_null(auth_unseal(*state, none[i]));
+		assert_false(auth_csrf_matches("cookie", none[i]));
+	}
+	assert_null(auth_token_session(*state, huge, NOW));
+	assert_null(auth_unseal(*state, huge));
+	assert_false(auth_csrf_matches("cookie", huge));
+	/* a seal is no token and a token is no seal: their keys differ */
+	assert_null(auth_unseal(
+	    *state, auth_token_new(*state, session, user, NOW, 3600)));
+	assert_null(auth_token_session(*state,
+	    auth_seal(*state, "{\"sid\":\"x\",\"exp\":9999999999}"), NOW));
+}
+
+static void
+a_form_token_is_new_each_time_and_good_for_one_cookie(void **state)
+{
+	char *cookie = auth_cookie_new(*state),
+	     *other = auth_cookie_new(*state);
+	char *a = auth_csrf_new(*state, cookie);
+	char *b = auth_csrf_new(*state, cookie);
+
+	assert_string_not_equal(a, b);
+	assert_true(auth_csrf_matches(cookie, a));
+	assert_true(auth_csrf_matches(cookie, b));
+	assert_false(auth_csrf_matches(other, a));
+	assert_false(auth_csrf_matches("", a));
+	for (size_t i = 0; i < strlen(a); i++) {
+		char *touched = mem_dup(*state, a);
+
+		touched[i] = touched[i] == 'A' ? 'Q' : 'A';
+		assert_false(auth_csrf_matches(cookie, touched));
+	}
+	/* half of one with half of another */
+	memcpy(a, b, strlen(a) / 2);
+	assert_false(auth_csrf_matches(cookie, a));
+}
+
+static void
+a_cookie_is_kept_as_its_hash(void **state)
+{
+	char *cookie = auth_cookie_new(*state);
+	char *hash = auth_cookie_hash(*state, cookie);
+
+	assert_int_equal(strlen(cookie), 43);
+	assert_int_equal(strspn(cookie,
+			     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			     "abcdefghijklmnopqrstuvwxyz0123456789-_"),
+	    43);
+	assert_string_not_equal(cookie, auth_cookie_new(*state));
+	assert_int_equal(strlen(hash), 66);
+	assert_memory_equal(hash, "\\x", 2);
+	assert_string_equal(hash, auth_cookie_hash(*state, cookie));
+	assert_null(auth_cookie_hash(*state, NULL));
+	assert_null(auth_cookie_hash(*state, ""));
+	assert_null(auth_cookie_hash(*state, cookie + 1));
+	assert_null(auth_cookie_hash(*state, mem_fmt(*state, "%sA", cookie)));
+}
+
+static void
+passwords_are_argon2id_with_a_salt_of_their_own(void **state)
+{
+	char *hash = auth_password_hash(*state, "correct horse");
+
+	assert_memory_equal(hash, "$argon2id$v=19$m=65536,t=2,p=1$", 31);
+	assert_string_not_equal(
+	    hash, auth_password_hash(*state, "correct horse"));
+	assert_true(auth_password_matches(hash, "correct horse"));
+	assert_false(auth_password_matches(hash, "correct horsf"));
+	assert_false(auth_password_matches(hash, "correct horse "));
+	assert_false(auth_password_matches(hash, ""));
+	assert_false(auth_password_matches(NULL, "correct horse"));
+	assert_false(auth_password_matches(NULL, ""));
+	assert_false(auth_password_matches("", ""));
+	assert_false(auth_password_matches("$argon2id$nonsense", "x"));
+}
+
+static void
+request_ids_are_random(void **state)
+{
+	char *a = auth_random_id(*state), *b = auth_random_id(*state);
+
+	assert_int_equal(strlen(a), 32);
+	assert_int_equal(strspn(a, "0123456789abcdef"), 32);
+	assert_string_not_equal(a, b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    unit(a_token_names_its_session_until_it_ends),
+	    unit(no_touched_token_or_seal_passes),
+	    unit(what_is_none_is_refused),
+	    unit(a_form_token_is_new_each_time_and_good_for_one_cookie),
+	    unit(a_cookie_is_kept_as_its_hash),
+	    unit(passwords_are_argon2id_with_a_salt_of_their_own),
+	    unit(request_ids_are_random),
+	};
+
+	return cmocka_run_group_tests(tests, open_keys, NULL);
+}
