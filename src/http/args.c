@@ -1,7 +1,5 @@
 /* An endpoint's parameters: out of path and query, typed and bounded. */
 #include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "base/text.h"
 #include "http/http_priv.h"
@@ -58,17 +56,40 @@ words_of(struct op *op, const struct param *p)
 	return b->data;
 }
 
+/* Whether v begins like the shape, in which 0 stands for any digit. */
 static bool
-is_date(const char *v)
+has_shape(const char *v, const char *shape)
+{
+	for (; *shape; v++, shape++)
+		if (*shape == '0' ? !isdigit((unsigned char)*v) : *v != *shape)
+			return false;
+	return true;
+}
+
+static int
+digits(const char *v, int n)
+{
+	int value = 0;
+
+	for (int i = 0; i < n; i++)
+		value = value * 10 + (v[i] - '0');
+	return value;
+}
+
+/* Whether v begins with a day of the calendar, 0001-01-01 to 9999-12-31. */
+static bool
+begins_with_date(const char *v)
 {
 	static const int days[] = {
 	    31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	int year, month, day, end = 0;
+	int year, month, day;
 	bool leap;
 
-	if (sscanf(v, "%4d-%2d-%2d%n", &year, &month, &day, &end) != 3 ||
-	    end != 10 || v[10])
+	if (!has_shape(v, "0000-00-00"))
 		return false;
+	year = digits(v, 4);
+	month = digits(v + 5, 2);
+	day = digits(v + 8, 2);
 	leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 	return year >= 1 && month >= 1 && month <= 12 && day >= 1 &&
 	    day <= days[month - 1] + (month == 2 && leap);
@@ -76,27 +97,24 @@ is_date(const char *v)
 
 /* RFC 3339 with Z or an offset. */
 static bool
-is_time(struct op *op, const char *v)
+is_time(const char *v)
 {
-	int hour, minute, second, end = 0;
-	const char *rest;
-
-	if (strlen(v) < 20 || strlen(v) > 40 ||
-	    !is_date(mem_dup_n(op, v, 10)) || (v[10] | 0x20) != 't' ||
-	    sscanf(v + 11, "%2d:%2d:%2d%n", &hour, &minute, &second, &end) !=
-		3 ||
-	    end != 8 || hour > 23 || minute > 59 || second > 59 || hour < 0 ||
-	    minute < 0 || second < 0)
+	if (!begins_with_date(v) || (v[10] | 0x20) != 't' ||
+	    !has_shape(v + 11, "00:00:00") || digits(v + 11, 2) > 23 ||
+	    digits(v + 14, 2) > 59 || digits(v + 17, 2) > 59)
 		return false;
-	rest = v + 19;
-	if (*rest == '.')
-		rest += 1 + strspn(rest + 1, "0123456789");
-	if ((*rest | 0x20) == 'z')
-		return !rest[1];
-	return (*rest == '+' || *rest == '-') && strlen(rest) == 6 &&
-	    isdigit((unsigned char)rest[1]) &&
-	    isdigit((unsigned char)rest[2]) && rest[3] == ':' &&
-	    isdigit((unsigned char)rest[4]) && isdigit((unsigned char)rest[5]);
+	v += 19;
+	if (*v == '.') {
+		size_t n = strspn(v + 1, "0123456789");
+
+		if (n < 1 || n > 9)
+			return false;
+		v += 1 + n;
+	}
+	if ((*v | 0x20) == 'z')
+		return !v[1];
+	return (*v == '+' || *v == '-') && has_shape(v + 1, "00:00") && !v[6] &&
+	    digits(v + 1, 2) <= 23 && digits(v + 4, 2) <= 59;
 }
 
 /* What is wrong with a value, as a sentence; NULL when it is right. */
@@ -126,11 +144,12 @@ fault(struct op *op, const struct param *p, const char *v)
 	case PARAM_UUID:
 		return text_is_uuid(v) ? NULL : "Enter an id (uuid).";
 	case PARAM_DATE:
-		return is_date(v) ? NULL : "Enter a date like 2026-11-20.";
-	case PARAM_TIME:
-		return is_time(op, v)
+		return begins_with_date(v) && !v[10]
 		    ? NULL
-		    : "Enter a time like 2026-11-20T08:00:00Z.";
+		    : "Enter a date like 2026-11-20.";
+	case PARAM_TIME:
+		return is_time(v) ? NULL
+				  : "Enter a time like 2026-11-20T08:00:00Z.";
 	case PARAM_ENUM:
 		return is_word(p, v)
 		    ? NULL
