@@ -20,10 +20,14 @@
 #include "http/http.h"
 
 enum {
-	SLOTS = 64, /* times processes: above nginx's kept connections */
+	LINES = 64, /* times processes: above nginx's kept connections */
 	BACKLOG = 4096, /* with 8, nginx answers 502 under load */
 	ID_MAX = 64,
-	DRAIN_MS = 7000, /* above keepalive_timeout of the nginx upstream */
+	/* A connection idle for so long is not the one nginx takes next: it
+	 * prefers those just used. After a while any pause will do. */
+	DRAIN_IDLE_MS = 1000,
+	DRAIN_PATIENCE_MS = 30000,
+	DRAIN_IMPATIENT_MS = 10,
 };
 
 int
@@ -145,7 +149,9 @@ read_request(struct op *op, FCGX_Request *slot, struct http_req *rq)
 	return read_body(op, slot, rq);
 }
 
-/* Whether the reply reached libfcgi whole; nginx may be gone. */
+/* Whether the reply reached libfcgi whole; nginx may be gone. It is not flushed:
+ * a reply that fits in libfcgi's buffer then leaves with its end in one write,
+ * so that a process that is killed has sent all of it or nothing. */
 static bool
 write_reply(
     FCGX_Request *slot, const struct http_req *rq, const struct http_resp *rs)
@@ -163,7 +169,7 @@ write_reply(
 	if (!no_body && rq->method != METHOD_HEAD && n &&
 	    FCGX_PutStr(rs->body->data, n, slot->out) != n)
 		return false;
-	return FCGX_FFlush(slot->out) == 0;
+	return FCGX_GetError(slot->out) == 0;
 }
 
 /* nginx passes a request id on; anything but a plain one is replaced. */
@@ -181,87 +187,115 @@ request_id(void *owner, FCGX_Request *slot)
 	return auth_random_id(owner);
 }
 
+/* A connection of nginx, and when it last brought something. */
+struct line {
+	FCGX_Request fcgi; /* ipcFd is -1 while there is no connection */
+	int64_t used_ms;
+};
+
 static void
-answer(FCGX_Request *slot, struct db *db)
+answer(struct line *line, const struct fcgi_worker *w)
 {
 	void *scratch = mem_scope(NULL, "request");
-	struct op *op = op_new(scratch, request_id(scratch, slot), db);
+	struct op *op =
+	    op_new(scratch, request_id(scratch, &line->fcgi), w->db);
 	struct http_resp rs = {.status = 500};
 	struct http_req rq;
 
-	if (read_request(op, slot, &rq)) {
+	seat_name(w->seat, op->id);
+	if (read_request(op, &line->fcgi, &rq)) {
 		http_serve(op, &rq, &rs);
-		if (!write_reply(slot, &rq, &rs))
+		if (!write_reply(&line->fcgi, &rq, &rs))
 			log_debug("client_gone", LOG_S("request_id", op->id));
 	}
-	FCGX_Finish_r(slot);
+	FCGX_Finish_r(&line->fcgi);
 	mem_drop(&scratch);
 }
 
+/* Takes the next request of a line: of its connection, or of a new one, which
+ * another process may have been quicker to take. */
 static void
-drop(FCGX_Request *slot)
+serve(struct line *line, const struct fcgi_worker *w)
 {
-	if (slot->ipcFd >= 0)
-		close(slot->ipcFd);
-	slot->ipcFd = -1;
+	seat_begin(w->seat);
+	if (FCGX_Accept_r(&line->fcgi) == 0)
+		answer(line, w);
+	line->used_ms = seats_now_ms();
+	seat_end(w->seat);
+}
+
+static void
+drop(struct line *line)
+{
+	if (line->fcgi.ipcFd >= 0)
+		close(line->fcgi.ipcFd);
+	line->fcgi.ipcFd = -1;
 }
 
 /* A kept connection has something: its end, or the next request. */
 static void
-wake(FCGX_Request *slot, struct db *db)
+wake(struct line *line, const struct fcgi_worker *w)
 {
 	char byte;
-	ssize_t n = recv(slot->ipcFd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	ssize_t n = recv(line->fcgi.ipcFd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-		drop(slot);
-		return;
-	}
-	if (n > 0 && FCGX_Accept_r(slot) == 0)
-		answer(slot, db);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		drop(line);
+	else if (n > 0)
+		serve(line, w);
 }
 
-static FCGX_Request *
-free_slot(FCGX_Request *slots)
+static struct line *
+free_line(struct line *lines)
 {
-	for (size_t i = 0; i < SLOTS; i++)
-		if (slots[i].ipcFd < 0)
-			return &slots[i];
+	for (size_t i = 0; i < LINES; i++)
+		if (lines[i].fcgi.ipcFd < 0)
+			return &lines[i];
 	return NULL;
+}
+
+/* Closes connections nobody has used for a while; true while any is open. */
+static bool
+drain(struct line *lines, int64_t since_ms)
+{
+	int64_t now = seats_now_ms();
+	int64_t idle = now - since_ms < DRAIN_PATIENCE_MS ? DRAIN_IDLE_MS
+							  : DRAIN_IMPATIENT_MS;
+	bool any = false;
+
+	for (size_t i = 0; i < LINES; i++) {
+		if (lines[i].fcgi.ipcFd < 0)
+			continue;
+		if (now - lines[i].used_ms >= idle)
+			drop(&lines[i]);
+		else
+			any = true;
+	}
+	return any;
 }
 
 /* Idle, the database's socket is watched too: readable then means that the
  * server went away, and the next request should not find that out. */
-enum { FD_LIFELINE, FD_SIGNAL, FD_DB, FD_LISTEN, FD_SLOTS };
+enum { FD_LIFELINE, FD_SIGNAL, FD_DB, FD_LISTEN, FD_LINES };
 
 static size_t
 gather(const struct fcgi_worker *w, int signal_fd, bool draining,
-    FCGX_Request *slots, struct pollfd *fds)
+    struct line *lines, struct pollfd *fds)
 {
-	size_t n = FD_SLOTS;
+	size_t n = FD_LINES;
 
 	fds[FD_LIFELINE] = (struct pollfd){
 	    .fd = draining ? -1 : w->lifeline_fd, .events = POLLIN};
 	fds[FD_SIGNAL] =
 	    (struct pollfd){.fd = draining ? -1 : signal_fd, .events = POLLIN};
-	fds[FD_DB] = (struct pollfd){
-	    .fd = w->db ? db_socket(w->db) : -1, .events = POLLIN};
+	fds[FD_DB] = (struct pollfd){.fd = db_socket(w->db), .events = POLLIN};
 	fds[FD_LISTEN] = (struct pollfd){
-	    .fd = draining || !free_slot(slots) ? -1 : w->listen_fd,
+	    .fd = draining || !free_line(lines) ? -1 : w->listen_fd,
 	    .events = POLLIN};
-	for (size_t i = 0; i < SLOTS; i++)
-		fds[n++] =
-		    (struct pollfd){.fd = slots[i].ipcFd, .events = POLLIN};
+	for (size_t i = 0; i < LINES; i++)
+		fds[n++] = (struct pollfd){
+		    .fd = lines[i].fcgi.ipcFd, .events = POLLIN};
 	return n;
-}
-
-static bool
-any_open(const FCGX_Request *slots)
-{
-	for (size_t i = 0; i < SLOTS; i++)
-		if (slots[i].ipcFd >= 0)
-			return true;
-	return false;
 }
 
 static int
@@ -281,44 +315,37 @@ void
 fcgi_serve(const struct fcgi_worker *w)
 {
 	void *scope = mem_scope(NULL, "fcgi");
-	FCGX_Request *slots = mem_array(scope, FCGX_Request, SLOTS);
-	struct pollfd fds[FD_SLOTS + SLOTS];
+	struct line *lines = mem_array(scope, struct line, LINES);
+	struct pollfd fds[FD_LINES + LINES];
+	int64_t draining = 0; /* since when, in milliseconds */
 	int signal_fd;
-	bool draining = false;
 
 	FCGX_Init();
 	signal(SIGPIPE, SIG_IGN);
 	signal_fd = open_signal();
-	for (size_t i = 0; i < SLOTS; i++)
+	for (size_t i = 0; i < LINES; i++)
 		FCGX_InitRequest(
-		    &slots[i], w->listen_fd, FCGI_FAIL_ACCEPT_ON_INTR);
-	while (!draining || any_open(slots)) {
-		size_t n = gather(w, signal_fd, draining, slots, fds);
-		int ready = poll(fds, n, draining ? DRAIN_MS : -1);
+		    &lines[i].fcgi, w->listen_fd, FCGI_FAIL_ACCEPT_ON_INTR);
+	while (!draining || drain(lines, draining)) {
+		size_t n = gather(w, signal_fd, draining, lines, fds);
+		int ready = poll(fds, n, draining ? DRAIN_IMPATIENT_MS : -1);
 
 		if (ready < 0 && errno != EINTR)
 			break;
-		if (ready == 0 && draining)
-			break;
 		if (ready <= 0)
 			continue;
-		if (fds[FD_LIFELINE].revents || fds[FD_SIGNAL].revents)
-			draining = true;
-		for (size_t i = 0; i < SLOTS; i++)
-			if (fds[FD_SLOTS + i].revents)
-				wake(&slots[i], w->db);
-		if (fds[FD_DB].revents && w->db)
+		for (size_t i = 0; i < LINES; i++)
+			if (fds[FD_LINES + i].revents)
+				wake(&lines[i], w);
+		if (fds[FD_DB].revents)
 			db_close(w->db);
-		if (fds[FD_LISTEN].revents && !draining) {
-			FCGX_Request *slot = free_slot(slots);
-
-			/* another process may have been quicker */
-			if (slot && FCGX_Accept_r(slot) == 0)
-				answer(slot, w->db);
-		}
+		if (fds[FD_LISTEN].revents)
+			serve(free_line(lines), w);
+		if (fds[FD_LIFELINE].revents || fds[FD_SIGNAL].revents)
+			draining = seats_now_ms();
 	}
-	for (size_t i = 0; i < SLOTS; i++)
-		drop(&slots[i]);
+	for (size_t i = 0; i < LINES; i++)
+		drop(&lines[i]);
 	close(signal_fd);
 	mem_drop(&scope);
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "db/db.h"
+#include "http/seats.h"
 
 /* A listening unix socket, mode 0660, backlog 4096; -1 and errno on failure. A
  * stale file of a dead process is replaced. */
@@ -21,11 +22,13 @@ struct fcgi_worker {
 	int lifeline_fd; /* readable (end of file) means: finish and leave */
 	bool keeps; /* nginx keeps connections to this pool */
 	struct db *db;
+	struct seat *seat;
 };
 
 /*
- * Serves until the lifeline ends or SIGTERM comes: then stops accepting,
- * finishes what is under way, and returns. Blocks SIGTERM for itself.
+ * Serves until the lifeline ends or SIGTERM comes: then stops accepting, goes
+ * on serving the connections nginx has until it closes them or they are idle
+ * for a second, and returns. Blocks SIGTERM for itself.
  */
 void fcgi_serve(const struct fcgi_worker *w);
 
