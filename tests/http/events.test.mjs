@@ -204,7 +204,7 @@ test('ten writers at once: no revision is missing, doubled or late', async () =>
 	const direct = Array.from({ length: 5 }, async (_, i) => {
 		const s = session()
 		const id = lit(u.stories[5 + i].id)
-		const one = `UPDATE stories SET title = title || '.', position = position + 1 WHERE id = ${id};`
+		const one = `UPDATE stories SET title = 'Direct ' || (position + 1), position = position + 1 WHERE id = ${id};`
 		const all = `UPDATE stories SET confidence = (coalesce(confidence, 0) + 1) % 100 WHERE id IN (${u.stories.slice(5).map(x => lit(x.id))});`
 		while (Date.now() < end) {
 			const out = await s.say(i === 0 ? `BEGIN; ${one} SELECT pg_sleep(0.01) \\g /dev/null\n ${one} COMMIT;`
