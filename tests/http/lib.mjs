@@ -23,11 +23,11 @@ export const origin = URL_.origin
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
 
 /**
- * One request. `json` is sent as JSON, `form` as a form, `body` as it is. A
+ * One request, to the server under test or to `at`. `json` is sent as JSON, `form` as a form, `body` as it is. A
  * redirect is not followed. Answers {status, headers, text, json}; json is
  * undefined when the reply is none.
  */
-export function call(method, path, { token, cookie, json, form, body, headers = {}, via = agent } = {}) {
+export function call(method, path, { token, cookie, json, form, body, headers = {}, via = agent, at = URL_ } = {}) {
 	const out = { ...headers }
 	if (token) out.Authorization = `Bearer ${token}`
 	if (cookie) out.Cookie = cookie
@@ -42,7 +42,7 @@ export function call(method, path, { token, cookie, json, form, body, headers = 
 	// node would chunk the body of a DELETE; every body has a length here
 	if (body !== undefined && !out['Transfer-Encoding']) out['Content-Length'] = Buffer.byteLength(body)
 	return new Promise((resolve, reject) => {
-		const rq = http.request({ host: URL_.hostname, port: URL_.port, method, path, headers: out, agent: via }, rs => {
+		const rq = http.request({ host: at.hostname, port: at.port, method, path, headers: out, agent: via }, rs => {
 			const chunks = []
 			rs.on('data', chunk => chunks.push(chunk))
 			rs.on('error', reject)

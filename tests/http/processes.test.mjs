@@ -1,0 +1,273 @@
+// Processes and the database come and go: what a client notices of it. All of
+// it happens to a server of this file's own.
+import { spawnSync } from 'node:child_process'
+import http from 'node:http'
+import { after, before, describe, test } from 'node:test'
+import { assert, BIN, insights, lit, ok, refused, sql, tenant, unique, password } from './lib.mjs'
+import { ownServer, sleep, until } from './server.mjs'
+
+let t, s, board, token
+const count = () => Number(sql(`SELECT count(*) FROM stories WHERE workspace_id = ${lit(t.id)}`))
+
+before(async () => {
+	t = await tenant({ stories: 3 })
+	s = await ownServer({ workers: 3, slow: 2 })
+	token = (await ok(s.call('POST', '/api/v1/auth/login', { json: { email: t.owner.email, password } }))).accessToken
+	board = `${t.path}/board`
+})
+after(() => s.close())
+
+const ask = (path = board, options = {}) => s.call('GET', path, { token, ...options })
+const settle = async () => assert.ok(await until(async () => (await ask()).status === 200), 'the server is back')
+
+describe('one request, one round trip', () => {
+	const trips = async reply => {
+		const from = s.wire.syncs
+		await ok(reply())
+		return s.wire.syncs - from
+	}
+	test('whatever is read or written', async () => {
+		const { list: [insight] } = insights(t)
+		const reads = ['/api/v1/users/me', '/api/v1/workspaces', '/api/v1/projects', t.base, `${t.base}/insights?state=open&limit=5`, `${t.base}/insights/${insight.id}`, t.path, board,
+			`${t.path}/stories?status=done`, `${t.path}/stories/${t.stories[0].id}`, `${t.path}/sprints`, `${t.base}/members`, `${t.base}/agents/configs`, `${t.base}/ai/usage`]
+		for (const path of reads)
+			for (let i = 0; i < 4; i++) // the first prepares
+				assert.equal(await trips(() => ask(path)), 1, path)
+		const change = json => () => s.call('PATCH', `${t.path}/stories/${t.stories[0].id}`, { token, json })
+		assert.equal(await trips(change({ version: 1, title: 'One trip' })), 1)
+		assert.equal(await trips(change({ version: 2, title: 'Another', status: 'done' })), 1)
+		assert.equal(await trips(() => s.call('PATCH', `${t.base}/insights/${insight.id}`, { token, json: { version: 1, action: 'acknowledge' } })), 1)
+	})
+	test('a refusal, too', async () => {
+		const from = s.wire.syncs
+		await refused(ask('/api/v1/projects/NOTHING'), 404)
+		await refused(s.call('PATCH', `${t.path}/stories/${t.stories[0].id}`, { token, json: { version: 1, title: 'x' } }), 409)
+		assert.equal(s.wire.syncs - from, 2)
+	})
+	test('what is wrong by itself takes none', async () => {
+		const from = s.wire.syncs
+		await refused(s.call('GET', board), 401)
+		await refused(s.call('GET', board, { token: `${token}x` }), 401)
+		await refused(ask(`${t.path}/stories?limit=0`), 422)
+		await refused(s.call('POST', `${t.path}/stories`, { token, json: { title: '' } }), 422)
+		await refused(ask('/api/v1/nothing'), 404)
+		assert.equal(s.wire.syncs, from)
+	})
+	test('a keyed write takes two', async () => {
+		const from = s.wire.syncs
+		await ok(s.call('POST', `${t.path}/stories`, { token, json: { title: 'Keyed' }, headers: { 'Idempotency-Key': unique() } }), 201)
+		assert.equal(s.wire.syncs - from, 2)
+	})
+})
+
+describe('connections', () => {
+	test('sixteen kept ones carry 500 requests without a pause', async () => {
+		const via = new http.Agent({ keepAlive: true, maxSockets: 16 })
+		const from = Date.now()
+		let slowest = 0
+		await Promise.all(Array.from({ length: 500 }, async () => {
+			await ok(ask(board, { via }))
+		}))
+		slowest = Date.now() - from
+		assert.ok(slowest < 15000, `${slowest} ms`)
+		via.destroy()
+	})
+	test('two hundred new ones, too', async () => {
+		await Promise.all(Array.from({ length: 200 }, () => ok(ask('/api/v1/users/me', { via: new http.Agent({ keepAlive: false }) }))))
+	})
+	test('a client that goes away harms nobody', async () => {
+		for (let i = 0; i < 30; i++)
+			await new Promise(resolve => {
+				const rq = http.request({ host: s.at.hostname, port: s.at.port, path: board, headers: { Authorization: `Bearer ${token}` } })
+				rq.on('error', resolve).on('close', resolve)
+				rq.end()
+				setTimeout(() => rq.destroy(), i)
+			})
+		await Promise.all(Array.from({ length: 20 }, () => ok(ask())))
+	})
+})
+
+describe('the database', () => {
+	test('gone: 503 at once, back: 200 within two seconds', async () => {
+		await s.wire.down()
+		const from = Date.now()
+		for (let i = 0; i < 6; i++) {
+			const r = await ask()
+			const error = await refused(r, 503, 'unavailable')
+			assert.ok(!/postgres|socket|libpq|connect/i.test(JSON.stringify(error)), 'nothing of the inside')
+			assert.ok(Number(r.headers['retry-after']) > 0)
+		}
+		assert.ok(Date.now() - from < 3000, 'at once')
+		await refused(s.call('POST', '/api/v1/auth/login', { json: { email: t.owner.email, password } }), 503, 'unavailable')
+		await refused(s.call('POST', `${t.path}/stories`, { token, json: { title: 'x' } }), 503, 'unavailable')
+		assert.equal((await s.call('GET', '/ready')).status, 503)
+		await s.wire.up()
+		const back = Date.now()
+		await settle()
+		assert.ok(Date.now() - back < 2000, `${Date.now() - back} ms`)
+		await Promise.all(Array.from({ length: 20 }, () => ok(ask())))
+		assert.equal((await s.call('GET', '/ready')).status, 200)
+	})
+	test('ends its sessions while they are idle: nobody notices', async () => {
+		for (let round = 0; round < 3; round++) {
+			await Promise.all(Array.from({ length: 20 }, () => ok(ask())))
+			const pids = s.wire.pids()
+			assert.ok(pids.length > 0)
+			sql(`SELECT pg_terminate_backend(p) FROM unnest(ARRAY[${pids}]) p`)
+			await sleep(round * 50)
+			const from = count()
+			await ok(s.call('POST', `${t.path}/stories`, { token, json: { title: 'After the end' } }), 201)
+			assert.equal(count(), from + 1)
+			await Promise.all(Array.from({ length: 20 }, () => ok(ask())))
+		}
+	})
+	test('ends them under load: no read fails, no write happens twice', async () => {
+		const end = Date.now() + 3000
+		const failed = []
+		let reads = 0, written = 0, lost = 0
+		const from = count()
+		const readers = Array.from({ length: 6 }, async () => {
+			while (Date.now() < end) {
+				const r = await ask()
+				reads++
+				if (r.status !== 200) failed.push(`${r.status} ${r.text.slice(0, 100)}`)
+			}
+		})
+		const writers = Array.from({ length: 2 }, async () => {
+			while (Date.now() < end) {
+				const r = await s.call('POST', `${t.path}/stories`, { token, json: { title: 'Under fire' } })
+				if (r.status === 201) written++
+				else {
+					await refused(r, 503, 'unavailable')
+					lost++
+				}
+			}
+		})
+		while (Date.now() < end) {
+			const pids = s.wire.pids()
+			if (pids.length) sql(`SELECT pg_terminate_backend(p) FROM unnest(ARRAY[${pids}]) p`)
+			await sleep(250)
+		}
+		await Promise.all([...readers, ...writers])
+		assert.deepEqual(failed, [])
+		assert.ok(reads > 50)
+		const made = count() - from
+		assert.ok(made >= written && made <= written + lost, `${made} made, ${written} told, ${lost} unknown`)
+	})
+	test('answers and the answer is lost: a read is repeated, a write is not', async () => {
+		await settle()
+		s.wire.cutAfter = 1
+		await ok(ask())
+		const from = count()
+		s.wire.cutAfter = 1
+		await refused(s.call('POST', `${t.path}/stories`, { token, json: { title: 'Lost answer' } }), 503, 'unavailable')
+		await sleep(200)
+		assert.equal(count(), from + 1, 'it happened, once')
+		await settle()
+	})
+	test('the same with a key: the client asks again and gets the answer', async () => {
+		await settle()
+		const from = count()
+		const write = headers => s.call('POST', `${t.path}/stories`, { token, json: { title: 'Lost and found' }, headers })
+		const key = { 'Idempotency-Key': unique() }
+		s.wire.cutAfter = 2 // the commit's answer
+		await refused(write(key), 503, 'unavailable')
+		await sleep(200)
+		const made = await ok(write(key), 201)
+		assert.equal(made.title, 'Lost and found')
+		assert.equal(count(), from + 1)
+	})
+	test('the answer to sign-in is lost: 503, and the next one works', async () => {
+		await settle()
+		const login = () => s.call('POST', '/api/v1/auth/login', { json: { email: t.owner.email, password } })
+		s.wire.cutAfter = 1
+		const r = await login()
+		assert.ok([200, 503].includes(r.status), r.text)
+		await ok(login())
+	})
+})
+
+describe('processes', () => {
+	test('a killed one is replaced', async () => {
+		const old = s.workers()
+		assert.equal(old.length, 5)
+		for (const pid of old) process.kill(pid, 'SIGKILL')
+		assert.ok(await until(() => s.workers().length === 5 && !s.workers().some(pid => old.includes(pid))))
+		await settle()
+		assert.match(s.log(), /"event":"worker_died"/)
+	})
+	test('killed under load: what is lost is at most what it was answering', async c => {
+		await settle()
+		const end = Date.now() + 4000
+		const failed = []
+		let reads = 0, killed = 0
+		const readers = Array.from({ length: 8 }, async () => {
+			while (Date.now() < end) {
+				const r = await ask('/api/v1/users/me')
+				reads++
+				if (r.status !== 200) failed.push(r.status)
+			}
+		})
+		while (Date.now() < end - 300) {
+			const pids = s.workers()
+			if (pids.length) {
+				process.kill(pids[killed % pids.length], 'SIGKILL')
+				killed++
+			}
+			await sleep(250)
+		}
+		await Promise.all(readers)
+		assert.ok(reads > 100 && killed > 10, `${reads} reads, ${killed} killed`)
+		// nginx repeats a read on a kept connection that broke; on a new one it does not
+		c.diagnostic(`${failed.length} of ${reads} reads failed with ${killed} processes killed`)
+		assert.ok(failed.length <= killed && failed.every(status => status === 503), `${failed}`)
+		await settle()
+	})
+	test('a second master does not take the socket', async () => {
+		const r = spawnSync(`${BIN}/gnomon-web`, s.arguments, { env: s.settings, encoding: 'utf8', timeout: 20000 })
+		assert.notEqual(r.status, 0)
+		assert.match(r.stderr, /in use/i)
+		await ok(ask())
+	})
+	test('SIGTERM finishes what is under way, then ends', async () => {
+		await Promise.all(Array.from({ length: 20 }, () => ok(ask())))
+		const signingIn = s.call('POST', '/api/v1/auth/login', { json: { email: t.owner.email, password } })
+		await sleep(30)
+		s.web.kill('SIGTERM')
+		await ok(signingIn)
+		const from = Date.now()
+		const [code, signal] = await s.ended
+		assert.deepEqual([code, signal], [0, null])
+		assert.ok(Date.now() - from < 11000)
+		assert.doesNotMatch(s.log(), /workers_killed/)
+		const r = await ask()
+		assert.equal(r.status, 503)
+		assert.equal(r.json.error.code, 'unavailable')
+		assert.equal(r.json.error.requestId, r.headers['x-request-id'])
+		const page = await s.call('GET', '/login')
+		assert.equal(page.status, 503)
+		assert.match(page.headers['content-type'], /html/)
+		await s.startWeb()
+		await settle()
+	})
+	test('when the master is killed its workers leave', async () => {
+		const pids = s.workers()
+		s.web.kill('SIGKILL')
+		await s.ended
+		const gone = pid => {
+			try {
+				process.kill(pid, 0)
+				return false
+			} catch {
+				return true
+			}
+		}
+		assert.ok(await until(() => pids.every(gone), 12000), 'workers are left over')
+		await s.startWeb()
+		await settle()
+	})
+	test('nothing was wrong inside', () => {
+		const bad = s.log().split('\n').filter(l => /Sanitizer|runtime error|"level":"error"|[Aa]ssert/.test(l) && !/worker_died|"unavailable"/.test(l))
+		assert.deepEqual(bad, [])
+	})
+})
