@@ -26,6 +26,7 @@
 #include "auth/auth.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/notify.h"
 #include "base/text.h"
 #include "cache/cache.h"
@@ -70,8 +71,11 @@ static const char usage[] =
 /* What one version of the program hands to the next: change the number when
  * the meaning of the rest, or struct seat, changes. */
 static const char inherit_name[] = "GNOMON_WEB_INHERIT";
-static const char inherit_format[] = "1 %d %d %d %d %d %d %u";
-enum { INHERITED = 7 };
+static const char inherit_format[] = "1 %d %d %d %d %d %d %d %u";
+enum { INHERITED = 8 };
+
+/* As systemd's socket units and the metrics name them. */
+static const char *const pool_names[POOLS] = {"main", "slow"};
 
 struct pool {
 	const char *socket;
@@ -96,6 +100,7 @@ struct master {
 	bool owns_sockets; /* made here, not by systemd */
 	struct seat *seats;
 	int seats_fd;
+	int metrics_fd; /* where the counts are in no file */
 	struct generation now, next; /* next: while a reload is under way */
 	int signals;
 	int ready[2]; /* a worker that is ready writes a byte */
@@ -274,6 +279,7 @@ work(struct master *m, const struct pool *pool, const struct generation *g,
 	close_fd(&m->ready[0]);
 	close_fd(&m->signals);
 	close_fd(&m->checker_says);
+	metrics_join("gnomon-web");
 	if (warm(op, &w.db))
 		log_warn("no_database", LOG_S("why", op->why));
 	mem_drop(&op);
@@ -374,6 +380,7 @@ give_up(struct master *m, const char *why)
 	if (m->checker)
 		kill(m->checker, SIGKILL);
 	m->reload_until_ms = 0;
+	metrics_count(METRIC_RELOADS, "failed");
 	log_error("reload_failed", LOG_S("why", why),
 	    LOG_I("generation", m->now.number));
 	announce(m);
@@ -386,6 +393,7 @@ succeed(struct master *m)
 	m->now = m->next;
 	m->next = (struct generation){.lifeline = {-1, -1}};
 	m->reload_until_ms = 0;
+	metrics_count(METRIC_RELOADS, "succeeded");
 	log_info("reloaded", LOG_I("generation", m->now.number));
 	announce(m);
 }
@@ -400,6 +408,7 @@ static void
 keep_all(const struct master *m, bool keep)
 {
 	keep_open(m->seats_fd, keep);
+	keep_open(m->metrics_fd, keep);
 	for (size_t i = 0; i < POOLS; i++)
 		keep_open(m->pools[i].fd, keep);
 	keep_open(m->now.lifeline[0], keep);
@@ -411,7 +420,7 @@ tell_next_version(const struct master *m)
 {
 	char text[200];
 
-	snprintf(text, sizeof(text), inherit_format, m->seats_fd,
+	snprintf(text, sizeof(text), inherit_format, m->seats_fd, m->metrics_fd,
 	    m->pools[0].fd, m->pools[1].fd, m->now.lifeline[0],
 	    m->now.lifeline[1], m->owns_sockets, m->now.number);
 	setenv(inherit_name, text, 1);
@@ -494,6 +503,11 @@ buried(struct master *m, struct seat *seat, int status)
 	bool was_ready = atomic_load(&seat->is_ready);
 	const char *name =
 	    WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : "";
+
+	metrics_gone(seat->pid);
+	if (status != 0)
+		metrics_count(
+		    METRIC_WORKERS_DIED, pool_names[seat->pool], name);
 
 	if (status != 0)
 		log_error("worker_died", LOG_I("worker", seat->pid),
@@ -672,9 +686,9 @@ inherit(struct master *m, bool *out_is_there)
 	*out_is_there = text != NULL;
 	if (!text)
 		return true;
-	n = sscanf(text, inherit_format, &m->seats_fd, &m->pools[0].fd,
-	    &m->pools[1].fd, &m->now.lifeline[0], &m->now.lifeline[1], &owns,
-	    &m->now.number);
+	n = sscanf(text, inherit_format, &m->seats_fd, &m->metrics_fd,
+	    &m->pools[0].fd, &m->pools[1].fd, &m->now.lifeline[0],
+	    &m->now.lifeline[1], &owns, &m->now.number);
 	unsetenv(inherit_name);
 	if (n != INHERITED) {
 		fputs("This version cannot take over from the one that runs: "
@@ -689,13 +703,11 @@ inherit(struct master *m, bool *out_is_there)
 static bool
 open_sockets(struct master *m)
 {
-	static const char *const names[POOLS] = {"main", "slow"};
-
 	m->owns_sockets = false;
 	for (size_t i = 0; i < POOLS; i++) {
 		struct pool *pool = &m->pools[i];
 
-		pool->fd = notify_listen_fd(names[i]);
+		pool->fd = notify_listen_fd(pool_names[i]);
 		if (pool->fd >= 0 || !pool->socket)
 			continue;
 		pool->fd = fcgi_listen(pool->socket);
@@ -734,6 +746,7 @@ main(int argc, char **argv)
 		{.n = 2, .fd = -1}},
 	    .limit_ms = 120000,
 	    .seats_fd = -1,
+	    .metrics_fd = -1,
 	    .now = {.lifeline = {-1, -1}},
 	    .next = {.lifeline = {-1, -1}},
 	    .checker_says = -1,
@@ -750,6 +763,9 @@ main(int argc, char **argv)
 	    pipe2(m.ready, O_CLOEXEC | O_NONBLOCK) != 0)
 		return 1;
 	keep_all(&m, false);
+	if (!metrics_open(config_get(CONFIG_GNOMON_METRICS), &m.metrics_fd))
+		log_warn("metrics_off", LOG_S("why", strerror(errno)));
+	metrics_join("gnomon-web");
 	m.seats = seats_open(&m.seats_fd);
 	if (!m.seats || !begin(&m.next, m.now.number + 1)) {
 		log_error("no_memory", LOG_S("why", strerror(errno)));

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "base/metrics.h"
+#include "base/notify.h"
 #include "base/text.h"
 #include "db/db.h"
 #include "jobs/jobs.h"
@@ -101,11 +104,14 @@ follow(bool ticks)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
 	log_info("started", LOG_I("ticks", ticks));
+	notify_send("READY=1\nSTATUS=Working the queue.");
 	while (!stop) {
 		struct op *op = op_new(NULL, "follow", db);
 		bool done = false, good;
 		enum err e;
 
+		notify_send("WATCHDOG=1");
+		metrics_pulse();
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (ticks && now.tv_sec >= next_tick) {
 			(void)tick(NULL);
@@ -120,6 +126,7 @@ follow(bool ticks)
 			       : IDLE_MS);
 		mem_drop(&op);
 	}
+	notify_send("STOPPING=1");
 	log_info("stopped", LOG_I("ticks", ticks));
 	return 0;
 }
@@ -128,7 +135,7 @@ int
 main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
-	int status = 2;
+	int status = 2, no_file = -1;
 
 	if (strcmp(command, "--help") == 0) {
 		fputs(usage, stdout);
@@ -145,6 +152,10 @@ main(int argc, char **argv)
 		return 1;
 	}
 	log_open("gnomon-worker", log_level(config_get(CONFIG_LOG_LEVEL)));
+	if (*config_get(CONFIG_GNOMON_METRICS) &&
+	    !metrics_open(config_get(CONFIG_GNOMON_METRICS), &no_file))
+		log_warn("metrics_off", LOG_S("why", strerror(errno)));
+	metrics_join("gnomon-worker");
 	db = db_new(NULL, config_get(CONFIG_DATABASE_URL), "gnomon_worker");
 	if (strcmp(command, "tick") == 0 && argc == 2)
 		status = tick(NULL);
@@ -156,5 +167,6 @@ main(int argc, char **argv)
 	else
 		fputs(usage, stderr);
 	mem_drop(&db);
+	metrics_gone(getpid());
 	return status;
 }

@@ -9,3 +9,10 @@
 -- role:    public
 -- handler: system_ready
 -- reply:   200 Ready
+
+-- GET /metrics                                                     get_metrics
+-- Counters and gauges of all programs, in the text format of Prometheus (0.0.4).
+-- nginx answers nobody but this machine.
+-- role:    public
+-- handler: system_metrics
+-- reply:   200

@@ -122,7 +122,11 @@ SELECT count(*) AS found, count(*) FILTER (WHERE outcome = 'new') AS new,
        count(*) FILTER (WHERE outcome = 'updated') AS updated,
        count(*) FILTER (WHERE outcome = 'unchanged') AS unchanged,
        count(*) FILTER (WHERE outcome = 'suppressed') AS suppressed,
-       (SELECT count(*) FROM told) AS notifications
+       (SELECT count(*) FROM told) AS notifications,
+       count(*) FILTER (WHERE outcome = 'new' AND severity = 'low') AS new_low,
+       count(*) FILTER (WHERE outcome = 'new' AND severity = 'medium') AS new_medium,
+       count(*) FILTER (WHERE outcome = 'new' AND severity = 'high') AS new_high,
+       count(*) FILTER (WHERE outcome = 'new' AND severity = 'critical') AS new_critical
   FROM verdict
 
 -- name: resolve_gone
@@ -134,8 +138,10 @@ WITH gone AS (
    WHERE i.workspace_id = gnomon.workspace() AND i.agent_key = :agent AND i.state IN ('open', 'acknowledged')
      AND NOT EXISTS (SELECT FROM insight_sightings g
                       WHERE g.workspace_id = gnomon.workspace() AND g.agent_run_id = :run AND g.insight_id = i.id)
-  RETURNING 1)
-SELECT count(*) AS resolved FROM gone
+  RETURNING i.severity)
+SELECT count(*) AS resolved, count(*) FILTER (WHERE severity = 'low') AS low, count(*) FILTER (WHERE severity = 'medium') AS medium,
+       count(*) FILTER (WHERE severity = 'high') AS high, count(*) FILTER (WHERE severity = 'critical') AS critical
+  FROM gone
 
 -- name: finish_agent_run
 -- Ends a run: its packet, status, counts and timings.

@@ -8,7 +8,7 @@ SELECT gnomon.enqueue_due_agents(:agent) AS queued
 -- name: claim_job
 -- Takes the next due job of these kinds (NULL: any) for the length of a lease.
 -- args: kinds text[], worker text, lease interval
-SELECT workspace_id, id, kind, payload, fence, attempts FROM gnomon.claim_job(:kinds, :worker, :lease)
+SELECT workspace_id, id, queue, kind, payload, fence, attempts FROM gnomon.claim_job(:kinds, :worker, :lease)
 
 -- name: enter_job
 -- Opens the tenant of a claimed job for this transaction; refused (lease_lost)
@@ -35,3 +35,8 @@ SELECT gnomon.cover('events', now(), now() + interval '3 months')
 -- Drops idempotency keys older than a day.
 -- args:
 SELECT gnomon.forget_once()
+
+-- name: queue_depth
+-- Per queue and state: how many jobs, and the age of the oldest due one.
+-- args:
+SELECT queue, state, jobs, oldest FROM gnomon.queue_depth()

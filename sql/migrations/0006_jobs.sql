@@ -22,6 +22,7 @@ CREATE TABLE jobs (
   UNIQUE (workspace_id, once)
 );
 CREATE INDEX jobs_due ON jobs (run_at) WHERE state IN ('queued', 'running');
+CREATE INDEX jobs_dead ON jobs (queue) WHERE state = 'dead';
 SELECT gnomon.wall('jobs');
 GRANT SELECT, INSERT ON jobs TO gnomon_web, gnomon_worker;
 
@@ -30,7 +31,7 @@ GRANT SELECT, INSERT ON jobs TO gnomon_web, gnomon_worker;
 -- refused by enter_job. A job that was claimed max_attempts times and never
 -- ended is dead.
 CREATE FUNCTION gnomon.claim_job(kinds text[], as_worker text, lease interval)
-RETURNS TABLE (workspace_id uuid, id uuid, kind text, payload jsonb, fence bigint, attempts integer)
+RETURNS TABLE (workspace_id uuid, id uuid, queue text, kind text, payload jsonb, fence bigint, attempts integer)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   UPDATE public.jobs j SET state = 'dead', error = coalesce(j.error, 'the worker was lost'), finished_at = now()
    WHERE j.state = 'running' AND j.lease_until < now() AND j.attempts >= j.max_attempts;
@@ -44,7 +45,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         AND (kinds IS NULL OR d.kind = ANY (kinds))
       ORDER BY d.run_at
         FOR UPDATE SKIP LOCKED LIMIT 1)
-  RETURNING j.workspace_id, j.id, j.kind, j.payload, j.fence, j.attempts
+  RETURNING j.workspace_id, j.id, j.queue, j.kind, j.payload, j.fence, j.attempts
 $$;
 
 -- Opens the tenant of a job for the rest of the transaction. The row stays
@@ -86,6 +87,25 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
    WHERE id = job AND fence = with_fence AND state = 'running'
   RETURNING state
 $$;
+
+-- How many jobs of all workspaces wait, run or are dead, and for how many
+-- seconds the oldest that is due has waited: for metrics, hence every pair, even
+-- where there is none.
+CREATE FUNCTION gnomon.queue_depth() RETURNS TABLE (queue text, state text, jobs bigint, oldest double precision)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  WITH present AS (
+    SELECT j.queue, j.state, j.run_at FROM public.jobs j WHERE j.state IN ('queued', 'running')
+    UNION ALL
+    SELECT j.queue, j.state, NULL FROM public.jobs j WHERE j.state = 'dead')
+  SELECT q.queue, s.state, count(p.queue),
+         coalesce(extract(epoch FROM now() - min(p.run_at) FILTER (WHERE p.state = 'queued' AND p.run_at <= now())), 0)::double precision
+    FROM unnest(ARRAY['automation', 'notifications', 'cleanup', 'ai-low']) q (queue)
+   CROSS JOIN unnest(ARRAY['queued', 'running', 'dead']) s (state)
+    LEFT JOIN present p ON p.queue = q.queue AND p.state = s.state
+   GROUP BY q.queue, s.state
+   ORDER BY q.queue, s.state
+$$;
+GRANT EXECUTE ON FUNCTION gnomon.queue_depth TO gnomon_web, gnomon_worker;
 
 -- One field of a cron expression (POSIX crontab: *, lists, ranges, steps) as
 -- the values it stands for; a field that is none of these is refused.

@@ -9,11 +9,17 @@
 #include "agents/agents.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "db/db.h"
 #include "gen/queries.h"
 #include "text/similar.h"
 
 enum { PACKET_MAX = 32 << 20 };
+
+/* In the order of the columns in which SQL counts by severity. */
+static const char *const severities[] = {"low", "medium", "high", "critical"};
+enum { SEVERITIES = nitems(severities) };
+
 static const char quiet_after_dismissal[] = "14 days";
 
 struct run {
@@ -28,6 +34,7 @@ struct run {
 	int64_t subjects, failed;
 	int64_t found, new, updated, unchanged, suppressed, notifications;
 	int64_t resolved;
+	int64_t new_by[SEVERITIES], resolved_by[SEVERITIES];
 	int64_t native_ms, facts_ms, findings_ms, publish_ms;
 };
 
@@ -232,6 +239,8 @@ count(struct run *r, const struct rows *rows)
 	r->unchanged += rows_int(rows, 0, 3);
 	r->suppressed += rows_int(rows, 0, 4);
 	r->notifications += rows_int(rows, 0, 5);
+	for (size_t i = 0; i < SEVERITIES; i++)
+		r->new_by[i] += rows_int(rows, 0, 6 + i);
 }
 
 static enum err
@@ -369,9 +378,31 @@ resolve_gone(struct op *op, struct run *r)
 	struct rows *rows;
 	enum err e = q_resolve_gone(op, r->id, r->agent->key, &rows);
 
-	if (!e)
-		r->resolved = rows_int(rows, 0, 0);
-	return e;
+	if (e)
+		return e;
+	r->resolved = rows_int(rows, 0, 0);
+	for (size_t i = 0; i < SEVERITIES; i++)
+		r->resolved_by[i] = rows_int(rows, 0, 1 + i);
+	return ERR_OK;
+}
+
+/* Only what was committed is counted. */
+static void
+measure(const struct run *r)
+{
+	for (size_t i = 0; i < SEVERITIES; i++) {
+		const char *const new[] = {
+		    r->agent->key, severities[i], "open"};
+		const char *const gone[] = {
+		    r->agent->key, severities[i], "resolved"};
+
+		if (r->new_by[i])
+			metrics_add(
+			    METRIC_INSIGHTS, (uint64_t)r->new_by[i], new);
+		if (r->resolved_by[i])
+			metrics_add(
+			    METRIC_INSIGHTS, (uint64_t)r->resolved_by[i], gone);
+	}
 }
 
 /* Everything a run writes, in one transaction under the fence. */
@@ -403,6 +434,8 @@ work(struct op *op, struct run *r)
 	if (verdict && r->failed == 0)
 		return verdict;
 	e = db_commit(op, &tx);
+	if (!e)
+		measure(r);
 	return e ? e : verdict;
 }
 
@@ -444,6 +477,9 @@ agents_run(struct op *op, const struct agent *agent, const char *job,
 	if (e || !go)
 		return e;
 	e = work(op, &r);
+	if (e)
+		metrics_count(
+		    METRIC_RUN_FAILURES, agent->key, err_info(e)->word);
 	if (e && e != ERR_LEASE_LOST)
 		mark_failed(op, &r);
 	return e;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "db/db_priv.h"
 #include "gen/queries.h"
@@ -17,6 +18,7 @@ struct db {
 	PGconn *conn; /* NULL while not connected */
 	const char *conninfo;
 	const char *role;
+	bool was_connected; /* once, at least */
 	bool in_tx; /* an explicit transaction: nothing may be tried again */
 	bool *prepared; /* by stmt id */
 	size_t n_prepared;
@@ -100,6 +102,9 @@ db_connect(struct op *op, struct db *db)
 		db_close(db);
 		return op_fail(op, ERR_UNAVAILABLE, "no pipeline mode");
 	}
+	if (db->was_connected)
+		metrics_count(METRIC_DB_RECONNECTS, NULL);
+	db->was_connected = true;
 	return ERR_OK;
 }
 
@@ -299,6 +304,7 @@ db_run(struct op *op, struct db_call *calls, size_t n, bool repeatable)
 		if (e)
 			return e;
 		outcome = run_once(op, db, calls, n);
+		metrics_count(METRIC_DB_ROUNDTRIPS, NULL);
 		if (outcome == RUN_OK)
 			return ERR_OK;
 		if (outcome == RUN_REFUSED)
@@ -380,6 +386,7 @@ db_script(struct op *op, const char *sql)
 		return e;
 	PQexitPipelineMode(db->conn);
 	result = PQexec(db->conn, sql);
+	metrics_count(METRIC_DB_ROUNDTRIPS, NULL);
 	if (PQresultStatus(result) != PGRES_COMMAND_OK &&
 	    PQresultStatus(result) != PGRES_TUPLES_OK &&
 	    PQresultStatus(result) != PGRES_EMPTY_QUERY) {

@@ -12,10 +12,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "auth/auth.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "http/http.h"
 
@@ -187,6 +189,42 @@ request_id(void *owner, FCGX_Request *slot)
 	return auth_random_id(owner);
 }
 
+/* Few, so that each may have a histogram of its own. */
+static const char *
+class_of(const struct http_req *rq)
+{
+	const struct endpoint *e = rq->endpoint;
+
+	return !e                           ? "none"
+	    : e->slow                       ? "slow"
+	    : e->form_of                    ? "form"
+	    : e->page                       ? "page"
+	    : text_starts(e->path, "/api/") ? "api"
+					    : "system";
+}
+
+static void
+count_request(const struct http_req *rq, int status, int64_t us)
+{
+	const char *route = rq->endpoint ? rq->endpoint->name : "none";
+	char code[] = {(char)('0' + status / 100),
+	    (char)('0' + status / 10 % 10), (char)('0' + status % 10), '\0'};
+
+	metrics_count(METRIC_HTTP_REQUESTS, route,
+	    rq->method == METHOD_OTHER ? "other" : rq->method_name, code);
+	metrics_time(METRIC_HTTP_DURATION, us, class_of(rq));
+	metrics_pulse();
+}
+
+static int64_t
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 /* A connection of nginx, and when it last brought something. */
 struct line {
 	FCGX_Request fcgi; /* ipcFd is -1 while there is no connection */
@@ -201,12 +239,14 @@ answer(struct line *line, const struct fcgi_worker *w)
 	    op_new(scratch, request_id(scratch, &line->fcgi), w->db);
 	struct http_resp rs = {.status = 500};
 	struct http_req rq;
+	int64_t from = now_us();
 
 	seat_name(w->seat, op->id);
 	if (read_request(op, &line->fcgi, &rq)) {
 		http_serve(op, &rq, &rs);
 		if (!write_reply(&line->fcgi, &rq, &rs))
 			log_debug("client_gone", LOG_S("request_id", op->id));
+		count_request(&rq, rs.status, now_us() - from);
 	}
 	FCGX_Finish_r(&line->fcgi);
 	mem_drop(&scratch);

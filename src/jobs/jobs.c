@@ -2,11 +2,13 @@
 #include "jobs/jobs.h"
 
 #include <json-c/json.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agents/agents.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "db/db.h"
 #include "gen/queries.h"
@@ -82,11 +84,40 @@ worker_name(struct op *op)
 	return mem_fmt(op, "%s:%d", host, (int)getpid());
 }
 
+static int64_t
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Ends the claim. A failure here leaves the lease to run out: the job is tried
+ * again. */
+static enum err
+finish(struct op *op, const char *queue, const char *kind, const char *id,
+    const char *fence, const char *failure, int64_t us)
+{
+	struct rows *rows;
+	enum err e = q_finish_job(op, id, fence, failure, &rows);
+	const char *state =
+	    e || rows_count(rows) == 0 ? NULL : rows_text(op, rows, 0, 0);
+
+	metrics_time(METRIC_JOB_DURATION, us, queue, kind);
+	metrics_count(METRIC_JOBS, queue, kind,
+	    !state                             ? "lost"
+		: strcmp(state, "queued") == 0 ? "retried"
+					       : state);
+	return e;
+}
+
 enum err
 jobs_work_one(struct op *op, const char *kind, bool *out_done, bool *out_good)
 {
 	const char *kinds = kind ? mem_fmt(op, "{\"%s\"}", kind) : NULL;
 	const char *id, *fence, *what;
+	int64_t from = now_us();
 	struct op *job;
 	struct rows *rows;
 	enum err e = q_claim_job(op, kinds, worker_name(op), lease, &rows);
@@ -105,10 +136,9 @@ jobs_work_one(struct op *op, const char *kind, bool *out_done, bool *out_good)
 		    LOG_S("error", err_info(job->err)->word),
 		    LOG_S("why", job->why));
 	*out_done = true;
-	/* a failure here leaves the lease to run out: the job is tried again */
-	return q_finish_job(op, id, fence,
+	return finish(op, rows_get(op, rows, 0, "queue"), what, id, fence,
 	    *out_good
 		? NULL
 		: mem_fmt(op, "%s: %s", err_info(job->err)->word, job->why),
-	    NULL);
+	    now_us() - from);
 }
