@@ -10,16 +10,21 @@ SELECT i.id, i.number, i.agent_key AS "agentKey", i.insight_type AS "insightType
        u.id AS "owner.id", u.name AS "owner.name", p.id AS "project.id", p.key AS "project.key", p.name AS "project.name",
        r.id AS "run.id", r.number AS "run.number",
        i.created_at AS "createdAt", i.updated_at AS "updatedAt", i.version
-  FROM agent_insights i
+  FROM (SELECT i.*
+          FROM {state: (SELECT DISTINCT unnest(:state)) AS state (value),} {severity: (SELECT DISTINCT unnest(:severity)) AS severity (value),}
+               LATERAL (SELECT * FROM agent_insights i
+                         WHERE i.workspace_id = gnomon.workspace()
+                           {state: AND i.state = state.value} {severity: AND i.severity = severity.value}
+                           {agentKey: AND i.agent_key = :agentKey} {assigneeId: AND i.owner_user_id = :assigneeId}
+                           {projectId: AND i.project_id = :projectId}
+                           {teamId: AND EXISTS (SELECT FROM projects p WHERE p.workspace_id = gnomon.workspace() AND p.id = i.project_id AND p.team_id = :teamId)}
+                           {q: AND strpos(lower(i.title), lower(:q)) > 0}
+                         {page}) i
+         WHERE true {page}) i
   JOIN agent_runs r ON r.workspace_id = i.workspace_id AND r.id = i.agent_run_id
   LEFT JOIN users u ON u.id = i.owner_user_id
   LEFT JOIN projects p ON p.workspace_id = i.workspace_id AND p.id = i.project_id
- WHERE i.workspace_id = gnomon.workspace()
-   {state: AND i.state = ANY(:state)} {severity: AND i.severity = ANY(:severity)}
-   {agentKey: AND i.agent_key = :agentKey} {assigneeId: AND i.owner_user_id = :assigneeId}
-   {projectId: AND i.project_id = :projectId} {teamId: AND p.team_id = :teamId}
-   {q: AND strpos(lower(i.title), lower(:q)) > 0}
- {page}
+ WHERE true {page}
 
 -- GET /api/v1/workspaces/{ws}/insights/{insight}                   get_insight
 -- role:   viewer

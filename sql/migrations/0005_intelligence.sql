@@ -134,11 +134,17 @@ CREATE TABLE agent_insights (
   FOREIGN KEY (workspace_id, owner_user_id) REFERENCES workspace_members,
   CHECK (jsonb_typeof(evidence) = 'array' AND evidence <> '[]')     -- no fact, no insight
 );
+-- The filters of the feed and their usual pairs, in the feed's order. A list of states or severities
+-- follows them one value at a time (list_insights): with = ANY an index gives no
+-- order, and where few match, every insight would be read.
 CREATE INDEX agent_insights_open ON agent_insights (workspace_id, state, id);
-CREATE INDEX agent_insights_agent ON agent_insights (workspace_id, agent_key, id);
-CREATE INDEX agent_insights_owner ON agent_insights (workspace_id, owner_user_id, id);
-CREATE INDEX agent_insights_rank ON agent_insights (workspace_id, gnomon.severity_rank(severity), id);
 CREATE INDEX agent_insights_severity ON agent_insights (workspace_id, severity, id);
+CREATE INDEX agent_insights_both ON agent_insights (workspace_id, state, severity, id);
+CREATE INDEX agent_insights_agent ON agent_insights (workspace_id, agent_key, id);
+CREATE INDEX agent_insights_agent_open ON agent_insights (workspace_id, agent_key, state, id);
+CREATE INDEX agent_insights_agent_severity ON agent_insights (workspace_id, agent_key, severity, id);
+CREATE INDEX agent_insights_owner ON agent_insights (workspace_id, owner_user_id, id);
+CREATE INDEX agent_insights_project ON agent_insights (workspace_id, project_id, id);
 
 -- What a run had to say about an insight. The fingerprint says which risk it
 -- is, so that the same one found tomorrow is the same insight again.

@@ -74,7 +74,7 @@ put_ref(struct variant *v, struct buf *sql, unsigned *types, size_t ref,
 static void
 put_count(struct buf *sql)
 {
-	buf_fmt(sql, " LIMIT %d) AS counted", HTTP_COUNT_MAX + 1);
+	buf_fmt(sql, " LIMIT %d", HTTP_COUNT_MAX + 1);
 }
 
 /* AND (a, b) < ($1, $2) ORDER BY a DESC, b DESC LIMIT $3 */
@@ -140,6 +140,8 @@ build(const struct endpoint *e, const struct part *part,
 		} else if (!(args->given >> p->slot & 1))
 			i = p->to - 1;
 	}
+	if (counts)
+		buf_text(sql, ") AS counted");
 	assert(!sql->full);
 	v->stmt.id = N_QUERIES + ++n_variants;
 	v->stmt.source = part->source;
