@@ -180,6 +180,19 @@ rows_date(const struct rows *r, size_t row, size_t col)
 	    : int32_at(bytes(r, row, col)) + (int64_t)EPOCH_DAYS;
 }
 
+/* A number that is not negative, in n digits. */
+static void
+put_digits(struct buf *out, int64_t value, size_t n)
+{
+	char *room = buf_room(out, n);
+
+	if (!room)
+		return;
+	for (size_t i = n; i-- > 0; value /= 10)
+		room[i] = (char)('0' + value % 10);
+	buf_used(out, n);
+}
+
 /* The civil date of a day number (Hinnant, "chrono-compatible low-level date
  * algorithms", civil_from_days). */
 static void
@@ -194,8 +207,14 @@ put_date(struct buf *out, int64_t days)
 	int64_t month = mp < 10 ? mp + 3 : mp - 9;
 	int64_t year = yoe + era * 400 + (month <= 2);
 
-	buf_fmt(out, "%04" PRId64 "-%02" PRId64 "-%02" PRId64, year, month,
-	    doy - (153 * mp + 2) / 5 + 1);
+	if (year < 0 || year > 9999)
+		buf_fmt(out, "%04" PRId64, year);
+	else
+		put_digits(out, year, 4);
+	buf_char(out, '-');
+	put_digits(out, month, 2);
+	buf_char(out, '-');
+	put_digits(out, doy - (153 * mp + 2) / 5 + 1, 2);
 }
 
 static void
@@ -208,10 +227,16 @@ put_time(struct buf *out, int64_t micros)
 
 	put_date(out, days);
 	rest /= 1000000;
-	buf_fmt(out, "T%02d:%02d:%02d", (int)(rest / 3600),
-	    (int)(rest / 60 % 60), (int)(rest % 60));
-	if (fraction)
-		buf_fmt(out, ".%06d", (int)fraction);
+	buf_char(out, 'T');
+	put_digits(out, rest / 3600, 2);
+	buf_char(out, ':');
+	put_digits(out, rest / 60 % 60, 2);
+	buf_char(out, ':');
+	put_digits(out, rest % 60, 2);
+	if (fraction) {
+		buf_char(out, '.');
+		put_digits(out, fraction, 6);
+	}
 	buf_char(out, 'Z');
 }
 
@@ -242,6 +267,11 @@ put_float(struct buf *out, double v)
 
 	if (!isfinite(v)) {
 		buf_text(out, "null");
+		return;
+	}
+	if (fabs(v) < 1e15 && v == (double)(int64_t)v && !signbit(v)) {
+		buf_int(
+		    out, (int64_t)v); /* most are whole, and this is quick */
 		return;
 	}
 	snprintf(text, sizeof(text), "%.15g", v);

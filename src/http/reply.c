@@ -25,58 +25,77 @@ is_hidden(const char *name)
 	return *name == '~' || *name == '!';
 }
 
-/* How many leading segments two dotted names share, not counting the last. */
-static size_t
-shared_depth(const char *a, const char *b, size_t *out_bytes)
-{
-	size_t depth = 0, bytes = 0;
+/* A column as the writer needs it for every row. */
+struct column {
+	const char *name; /* NULL: not shown */
+	const char *key; /* what stands behind its last dot, n bytes */
+	size_t n;
+	size_t depth; /* dots in the name: objects around the value */
+	size_t shared; /* how many of these the column before is in, too */
+};
 
-	for (size_t i = 0; a[i] && a[i] == b[i]; i++) {
-		if (a[i] == '.') {
-			depth++;
-			bytes = i + 1;
+static const struct column *
+columns_of(void *owner, const struct rows *r)
+{
+	size_t width = rows_width(r);
+	struct column *columns = mem_array(owner, struct column, width);
+	const char *before = "";
+
+	for (size_t col = 0; col < width; col++) {
+		const char *name = rows_name(r, col);
+		bool same = true;
+
+		if (is_hidden(name))
+			continue;
+		columns[col].name = columns[col].key = name;
+		for (size_t i = 0; name[i]; i++) {
+			same = same && name[i] == before[i];
+			if (name[i] != '.')
+				continue;
+			columns[col].key = name + i + 1;
+			columns[col].depth++;
+			columns[col].shared += same;
 		}
+		columns[col].n = strlen(columns[col].key);
+		before = name;
 	}
-	*out_bytes = bytes;
-	return depth;
+	return columns;
 }
 
+/* Past the last column that is in the same object as this one, depth objects
+ * further in than the row; *out_null when every one of them is NULL. */
 static size_t
-depth_of(const char *name)
+object_end(const struct rows *r, const struct column *columns, size_t row,
+    size_t col, size_t depth, bool *out_null)
 {
-	size_t depth = 0;
+	size_t end = col;
 
-	for (; *name; name++)
-		depth += *name == '.';
-	return depth;
-}
-
-/* True when every column below the prefix (n bytes, dot included) is NULL. */
-static bool
-is_all_null(const struct rows *r, size_t row, size_t col, size_t n)
-{
-	const char *prefix = rows_name(r, col);
-
-	for (size_t i = col; i < rows_width(r); i++) {
-		if (strncmp(rows_name(r, i), prefix, n) != 0)
-			break;
-		if (!rows_is_null(r, row, i))
-			return false;
-	}
-	return true;
+	*out_null = true;
+	do {
+		if (columns[end].name && !rows_is_null(r, row, end))
+			*out_null = false;
+		end++;
+	} while (end < rows_width(r) &&
+	    (!columns[end].name || columns[end].shared >= depth));
+	return end;
 }
 
 static void
 put_key(struct buf *out, const char *name, size_t n, const char *suffix)
 {
-	char last = out->len ? out->data[out->len - 1] : '{';
+	size_t more = strlen(suffix);
+	char *to = buf_room(out, n + more + 4);
+	bool first = !out->len || out->data[out->len - 1] == '{';
 
-	if (last != '{')
-		buf_char(out, ',');
-	buf_char(out, '"');
-	buf_add(out, name, n);
-	buf_text(out, suffix);
-	buf_text(out, "\":");
+	if (!to)
+		return;
+	if (!first)
+		*to++ = ',';
+	*to++ = '"';
+	memcpy(to, name, n);
+	memcpy(to + n, suffix, more);
+	memcpy(to + n + more, "\":", 2);
+	buf_used(out, n + more + 3 + !first);
 }
 
 static void
@@ -149,49 +168,42 @@ put_twins(struct buf *out, const struct rows *r, size_t row, size_t col,
 /* The members of a row, without the braces around them. */
 static bool
 put_members(struct buf *out, const struct rows *r, size_t row,
-    const struct http_style *style)
+    const struct column *columns, const struct http_style *style)
 {
-	const char *open = ""; /* the name whose objects are open */
-	size_t width = rows_width(r);
+	size_t width = rows_width(r), open = 0; /* objects open */
 
-	for (size_t col = 0; col < width; col++) {
-		const char *name = rows_name(r, col), *rest;
-		size_t bytes, shared, dot;
+	for (size_t col = 0, next; col < width; col = next) {
+		const struct column *c = &columns[col];
+		const char *name = c->name;
+		bool is_null = false;
 
-		if (is_hidden(name))
+		next = col + 1;
+		if (!name)
 			continue;
-		shared = shared_depth(open, name, &bytes);
-		for (size_t d = depth_of(open); d > shared; d--)
+		for (; open > c->shared; open--)
 			buf_char(out, '}');
-		open = name;
-		rest = name + bytes;
-		while ((dot = strcspn(rest, ".")), rest[dot]) {
-			size_t below = (size_t)(rest - name) + dot + 1;
+		for (size_t d = 0; d < c->depth && !is_null; d++) {
+			size_t n = strcspn(name, "."), end;
 
-			put_key(out, rest, dot, "");
-			if (is_all_null(r, row, col, below)) {
-				buf_text(out, "null");
-				while (col + 1 < width &&
-				    strncmp(rows_name(r, col + 1), name,
-					below) == 0)
-					col++;
-				/* what is open now ends before this object */
-				open =
-				    mem_dup_n(out, name, (size_t)(rest - name));
-				break;
+			if (d == open) { /* an object begins */
+				end = object_end(
+				    r, columns, row, col, d + 1, &is_null);
+				put_key(out, name, n, "");
+				buf_text(out, is_null ? "null" : "{");
+				open += !is_null;
+				next = is_null ? end : next;
 			}
-			buf_char(out, '{');
-			rest += dot + 1;
+			name += n + 1;
 		}
-		if (rest[dot])
+		if (is_null)
 			continue;
-		put_key(out, rest, strlen(rest), "");
+		put_key(out, c->key, c->n, "");
 		if (!rows_json(r, row, col, out))
 			return false;
 		if (style->zone)
-			put_twins(out, r, row, col, rest, style);
+			put_twins(out, r, row, col, c->key, style);
 	}
-	for (size_t d = depth_of(open); d > 0; d--)
+	for (; open > 0; open--)
 		buf_char(out, '}');
 	return true;
 }
@@ -202,6 +214,8 @@ struct writer {
 	const struct http_style *style;
 	struct buf *out;
 	size_t at[HTTP_SLOTS]; /* next row of each nested part */
+	const struct column
+	    *columns[HTTP_SLOTS]; /* of each part, once needed */
 };
 
 static bool put_list(struct writer *w, size_t part, size_t from, size_t to);
@@ -237,11 +251,20 @@ put_children(struct writer *w, size_t parent, size_t row)
 }
 
 static bool
+put_row(struct writer *w, size_t part, size_t row)
+{
+	const struct rows *rows = w->result->rows[part];
+
+	if (!w->columns[part])
+		w->columns[part] = columns_of(w->out, rows);
+	return put_members(w->out, rows, row, w->columns[part], w->style);
+}
+
+static bool
 put_object(struct writer *w, size_t part, size_t row)
 {
 	buf_char(w->out, '{');
-	if (!put_members(w->out, w->result->rows[part], row, w->style) ||
-	    !put_children(w, part, row))
+	if (!put_row(w, part, row) || !put_children(w, part, row))
 		return false;
 	buf_char(w->out, '}');
 	return true;
@@ -394,8 +417,7 @@ put_document(struct writer *w, struct op *op)
 		return true;
 	}
 	buf_char(w->out, '{');
-	if (has_document &&
-	    !put_members(w->out, w->result->rows[0], 0, w->style))
+	if (has_document && !put_row(w, 0, 0))
 		return false;
 	for (size_t i = 0; i < e->n_parts; i++)
 		if (!put_named_part(w, i))
@@ -458,7 +480,8 @@ http__outcome(struct op *op, const struct http_result *result)
 		struct buf *current = buf_new(op, HTTP_REPLY_MAX);
 
 		buf_char(current, '{');
-		if (put_members(current, rows, 0, &plain)) {
+		if (put_members(
+			current, rows, 0, columns_of(current, rows), &plain)) {
 			buf_char(current, '}');
 			op->details = op_json(op, json_object_new_object());
 			json_object_object_add(op->details, "current",
