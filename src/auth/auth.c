@@ -292,15 +292,13 @@ void
 auth_stamp(unsigned char out[AUTH_STAMP_BYTES], const char *name,
     const void *bytes, size_t n)
 {
-	crypto_generichash_state state;
+	unsigned char key[crypto_shorthash_siphashx24_KEYBYTES];
 
-	crypto_generichash_init(
-	    &state, keys[FOR_STAMPS], KEY_BYTES, AUTH_STAMP_BYTES);
-	/* with its NUL, so that name and bytes cannot flow together */
-	crypto_generichash_update(
-	    &state, (const unsigned char *)name, strlen(name) + 1);
-	crypto_generichash_update(&state, bytes, n);
-	crypto_generichash_final(&state, out, AUTH_STAMP_BYTES);
+	/* a key for the name, so that name and bytes cannot flow together;
+	 * SipHash, for BLAKE2b was a quarter of the time of a board */
+	crypto_shorthash_siphashx24(
+	    key, (const unsigned char *)name, strlen(name), keys[FOR_STAMPS]);
+	crypto_shorthash_siphashx24(out, bytes, n, key);
 }
 
 char *

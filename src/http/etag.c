@@ -154,12 +154,10 @@ http__held(struct op *op, const struct http_req *rq, struct http_args *args)
 	held->hint = scope_hint(rq);
 	at = held->hint % HINTS;
 	read_client(held, rq->if_none_match);
-	if (hints[at].key == held->hint)
+	/* who has a copy most often has the right one: a 304 */
+	if (held->client_rev < 0 && hints[at].key == held->hint)
 		read_cache(held, hints[at].scope);
-	if (held->kept && held->client_rev >= 0)
-		args->known = mem_fmt(op, "{%" PRId64 ",%" PRId64 "}",
-		    held->client_rev, held->kept_rev);
-	else if (held->kept || held->client_rev >= 0)
+	if (held->kept || held->client_rev >= 0)
 		args->known = mem_fmt(op, "{%" PRId64 "}",
 		    held->kept ? held->kept_rev : held->client_rev);
 	return held;
