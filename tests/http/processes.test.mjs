@@ -21,10 +21,18 @@ const ask = (path = board, options = {}) => s.call('GET', path, { token, ...opti
 const settle = async () => assert.ok(await until(async () => (await ask()).status === 200), 'the server is back')
 
 describe('one request, one round trip', () => {
+	// one process, so that what it does when it connects is done once
+	let one, ask_
+	before(async () => {
+		one = await ownServer({ workers: 1, slow: 1, env: { GNOMON_SECRET_FILE: s.settings.GNOMON_SECRET_FILE } })
+		ask_ = (path = board, options = {}) => one.call('GET', path, { token, ...options })
+		await ok(ask_())
+	})
+	after(() => one.close())
 	const trips = async reply => {
-		const from = s.wire.syncs
+		const from = one.wire.syncs
 		await ok(reply())
-		return s.wire.syncs - from
+		return one.wire.syncs - from
 	}
 	test('whatever is read or written', async () => {
 		const { list: [insight] } = insights(t)
@@ -32,31 +40,31 @@ describe('one request, one round trip', () => {
 			`${t.path}/stories?status=done`, `${t.path}/stories/${t.stories[0].id}`, `${t.path}/sprints`, `${t.base}/members`, `${t.base}/agents/configs`, `${t.base}/ai/usage`]
 		for (const path of reads)
 			for (let i = 0; i < 4; i++) // the first prepares
-				assert.equal(await trips(() => ask(path)), 1, path)
-		const change = json => () => s.call('PATCH', `${t.path}/stories/${t.stories[0].id}`, { token, json })
+				assert.equal(await trips(() => ask_(path)), 1, path)
+		const change = json => () => one.call('PATCH', `${t.path}/stories/${t.stories[0].id}`, { token, json })
 		assert.equal(await trips(change({ version: 1, title: 'One trip' })), 1)
 		assert.equal(await trips(change({ version: 2, title: 'Another', status: 'done' })), 1)
-		assert.equal(await trips(() => s.call('PATCH', `${t.base}/insights/${insight.id}`, { token, json: { version: 1, action: 'acknowledge' } })), 1)
+		assert.equal(await trips(() => one.call('PATCH', `${t.base}/insights/${insight.id}`, { token, json: { version: 1, action: 'acknowledge' } })), 1)
 	})
 	test('a refusal, too', async () => {
-		const from = s.wire.syncs
-		await refused(ask('/api/v1/projects/NOTHING'), 404)
-		await refused(s.call('PATCH', `${t.path}/stories/${t.stories[0].id}`, { token, json: { version: 1, title: 'x' } }), 409)
-		assert.equal(s.wire.syncs - from, 2)
+		const from = one.wire.syncs
+		await refused(ask_('/api/v1/projects/NOTHING'), 404)
+		await refused(one.call('PATCH', `${t.path}/stories/${t.stories[0].id}`, { token, json: { version: 1, title: 'x' } }), 409)
+		assert.equal(one.wire.syncs - from, 2)
 	})
 	test('what is wrong by itself takes none', async () => {
-		const from = s.wire.syncs
-		await refused(s.call('GET', board), 401)
-		await refused(s.call('GET', board, { token: `${token}x` }), 401)
-		await refused(ask(`${t.path}/stories?limit=0`), 422)
-		await refused(s.call('POST', `${t.path}/stories`, { token, json: { title: '' } }), 422)
-		await refused(ask('/api/v1/nothing'), 404)
-		assert.equal(s.wire.syncs, from)
+		const from = one.wire.syncs
+		await refused(one.call('GET', board), 401)
+		await refused(one.call('GET', board, { token: `${token}x` }), 401)
+		await refused(ask_(`${t.path}/stories?limit=0`), 422)
+		await refused(one.call('POST', `${t.path}/stories`, { token, json: { title: '' } }), 422)
+		await refused(ask_('/api/v1/nothing'), 404)
+		assert.equal(one.wire.syncs, from)
 	})
 	test('a keyed write takes two', async () => {
-		const from = s.wire.syncs
-		await ok(s.call('POST', `${t.path}/stories`, { token, json: { title: 'Keyed' }, headers: { 'Idempotency-Key': unique() } }), 201)
-		assert.equal(s.wire.syncs - from, 2)
+		const from = one.wire.syncs
+		await ok(one.call('POST', `${t.path}/stories`, { token, json: { title: 'Keyed' }, headers: { 'Idempotency-Key': unique() } }), 201)
+		assert.equal(one.wire.syncs - from, 2)
 	})
 })
 
@@ -221,6 +229,31 @@ describe('processes', () => {
 		// nginx repeats a read on a kept connection that broke; on a new one it does not
 		c.diagnostic(`${failed.length} of ${reads} reads failed with ${killed} processes killed`)
 		assert.ok(failed.length <= killed && failed.every(status => status === 503), `${failed}`)
+		await settle()
+	})
+	test('SIGHUP under load: new processes, and not a request is lost', async c => {
+		await settle()
+		const end = Date.now() + 4000
+		const failed = []
+		let asked = 0
+		const clients = Array.from({ length: 6 }, async (_, i) => {
+			while (Date.now() < end) {
+				const r = i < 4 ? await ask('/api/v1/users/me') : await s.call('POST', `${t.path}/stories`, { token, json: { title: 'Reloaded' } })
+				asked++
+				if (![200, 201].includes(r.status)) failed.push(`${r.status} ${r.text.slice(0, 100)}`)
+			}
+		})
+		const first = s.workers()
+		let reloads = 0
+		for (; Date.now() < end - 1000; reloads++) {
+			s.web.kill('SIGHUP')
+			await sleep(700)
+		}
+		await Promise.all(clients)
+		c.diagnostic(`${failed.length} of ${asked} requests failed in ${reloads} reloads`)
+		assert.deepEqual(failed, [])
+		assert.equal(s.web.exitCode, null)
+		assert.ok(await until(() => s.workers().length === 5 && !s.workers().some(pid => first.includes(pid)), 15000), `${first} became ${s.workers()}`)
 		await settle()
 	})
 	test('a second master does not take the socket', async () => {
