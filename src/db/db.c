@@ -12,7 +12,13 @@
 #include "db/db_priv.h"
 #include "gen/queries.h"
 
-enum { TRIES = 3 };
+enum {
+	TRIES = 3,
+	/* Statements a connection keeps prepared. Each costs the server some
+	 * 200 KB, and the combinations of a list's filters are hundreds: what
+	 * comes later is planned each time. */
+	KEPT_MAX = 300,
+};
 
 struct db {
 	PGconn *conn; /* NULL while not connected */
@@ -22,6 +28,7 @@ struct db {
 	bool in_tx; /* an explicit transaction: nothing may be tried again */
 	bool *prepared; /* by stmt id */
 	size_t n_prepared;
+	unsigned n_kept; /* how many of the flags are set */
 };
 
 /* The flags belong to the db, too, and may be gone before this runs. */
@@ -54,6 +61,7 @@ db_close(struct db *db)
 	db->in_tx = false;
 	mem_drop(&db->prepared);
 	db->n_prepared = 0;
+	db->n_kept = 0;
 }
 
 int
@@ -133,12 +141,27 @@ prepared_flag(struct db *db, unsigned id)
 	return &db->prepared[id];
 }
 
+static void
+keep(struct db *db, unsigned id)
+{
+	bool *flag = prepared_flag(db, id);
+
+	db->n_kept += !*flag;
+	*flag = true;
+}
+
 static bool
 send_call(struct db *db, const struct db_call *call, bool *out_prepares)
 {
 	const struct stmt *stmt = call->stmt;
 	char name[16];
 
+	*out_prepares = false;
+	if (stmt->id == 0 ||
+	    (!*prepared_flag(db, stmt->id) && db->n_kept >= KEPT_MAX))
+		return PQsendQueryParams(db->conn, stmt->sql,
+		    (int)stmt->n_types, stmt->types, call->values, NULL, NULL,
+		    1);
 	snprintf(name, sizeof(name), "s%u", stmt->id);
 	*out_prepares = !*prepared_flag(db, stmt->id);
 	if (*out_prepares &&
@@ -252,7 +275,7 @@ receive(struct op *op, struct db *db, struct db_call *calls, size_t n,
 			continue;
 		}
 		if (parse) { /* PostgreSQL keeps it even if the run fails */
-			*prepared_flag(db, calls[i].stmt->id) = true;
+			keep(db, calls[i].stmt->id);
 			PQclear(result);
 			parse = false;
 			continue;
@@ -273,6 +296,7 @@ run_once(struct op *op, struct db *db, struct db_call *calls, size_t n)
 		/* twice in one run: the second must not be parsed again */
 		for (size_t k = 0; k < i; k++)
 			assert(calls[k].stmt->id != calls[i].stmt->id ||
+			    calls[i].stmt->id == 0 || db->n_kept >= KEPT_MAX ||
 			    *prepared_flag(db, calls[i].stmt->id) ||
 			    !"the same new statement twice in a run");
 		if (!send_call(db, &calls[i], &runs[i].prepares))
@@ -339,7 +363,7 @@ prepare(struct op *op, struct db *db, const struct stmt *const *stmts, size_t n)
 			return op_fail(op, ERR_UNAVAILABLE, "connection lost");
 		status = PQresultStatus(result);
 		if (status == PGRES_COMMAND_OK && i < n)
-			*prepared_flag(db, stmts[i++]->id) = true;
+			keep(db, stmts[i++]->id);
 		else if (status == PGRES_FATAL_ERROR)
 			(void)refusal(
 			    op, result, i < n ? stmts[i]->source : "prepare");

@@ -36,7 +36,8 @@ enum sql_type {
 };
 
 struct stmt {
-	unsigned id; /* unique in the program: the prepared statement's name */
+	unsigned id; /* unique in the program: the prepared statement's name;
+			0: never prepared */
 	const char *source; /* "sql/api/insights.sql:3", for logs */
 	const char *sql;
 	const unsigned *types; /* enum sql_type of each parameter */

@@ -28,8 +28,9 @@ struct variant {
 	struct variant *next;
 };
 
-/* Grows up to VARIANTS_MAX; what would come after that is a fault of ours,
- * because the combinations of a block's filters are few. */
+/* Grows up to VARIANTS_MAX; what comes after that is built for its request
+ * only and never prepared. Filters multiply: nobody shall fill the memory by
+ * asking for every combination of them. */
 static struct variant *table[HASHES];
 static unsigned n_variants;
 
@@ -105,15 +106,14 @@ put_page(struct variant *v, struct buf *sql, unsigned *types)
 }
 
 static struct variant *
-build(const struct endpoint *e, const struct part *part,
+build(void *owner, const struct endpoint *e, const struct part *part,
     const struct http_args *args, bool counts)
 {
-	struct variant *v = mem_new(NULL, struct variant);
+	struct variant *v = mem_new(owner, struct variant);
 	unsigned types[HTTP_SLOTS + 8];
 	const char **names;
 	struct buf *sql = buf_new(v, SQL_MAX);
 
-	assert(n_variants < VARIANTS_MAX);
 	v->part = part;
 	v->order = args->order;
 	v->given = args->given;
@@ -143,7 +143,8 @@ build(const struct endpoint *e, const struct part *part,
 	if (counts)
 		buf_text(sql, ") AS counted");
 	assert(!sql->full);
-	v->stmt.id = N_QUERIES + ++n_variants;
+	if (!owner)
+		v->stmt.id = N_QUERIES + ++n_variants;
 	v->stmt.source = part->source;
 	v->stmt.sql = sql->data;
 	v->stmt.types = mem_copy(v, types, v->stmt.n_types * sizeof(*types));
@@ -169,9 +170,14 @@ find(struct op *op, const struct http_args *args, size_t part_index,
 		    v->has_keys == (args->keys != NULL) && v->counts == counts)
 			break;
 	if (!v) {
-		v = build(args->endpoint, part, args, counts);
-		v->next = *at;
-		*at = v;
+		bool is_full = n_variants == VARIANTS_MAX;
+
+		v = build(
+		    is_full ? op : NULL, args->endpoint, part, args, counts);
+		if (!is_full) {
+			v->next = *at;
+			*at = v;
+		}
 	}
 	values = mem_array(op, const char *, v->stmt.n_types + 1);
 	for (size_t i = 0; i < v->stmt.n_types; i++) {
