@@ -269,7 +269,7 @@ describe('the catalog', () => {
 		const callable = rows(`SELECT oid::regproc::text AS f FROM pg_proc WHERE prosecdef AND pronamespace = 'gnomon'::regnamespace
 			AND has_function_privilege('gnomon_web', oid, 'EXECUTE') ORDER BY 1`).map(r => r.f)
 		const known = ['gnomon.close_session', 'gnomon.enter', 'gnomon.late_jobs', 'gnomon.me', 'gnomon.my_projects', 'gnomon.my_workspaces',
-			'gnomon.number_in_project', 'gnomon.number_in_workspace', 'gnomon.once', 'gnomon.open_session', 'gnomon.password_of', 'gnomon.recall_once',
+			'gnomon.number_in_project', 'gnomon.number_in_workspace', 'gnomon.once', 'gnomon.open_session', 'gnomon.password_of', 'gnomon.queue_depth', 'gnomon.recall_once',
 			'gnomon.redrive_job', 'gnomon.register', 'gnomon.remember_once']
 		assert.deepEqual(callable.filter(f => !known.includes(f)), [])
 	})

@@ -61,6 +61,15 @@ describe('one request, one round trip', () => {
 		await refused(ask_('/api/v1/nothing'), 404)
 		assert.equal(one.wire.syncs, from)
 	})
+	test('every combination of filters is answered, and the server keeps few of them', async () => {
+		const filters = ['status=done', 'priority=low', `assigneeId=${t.owner.id}`, `epicId=${t.id}`, `sprintId=${t.id}`, 'q=x']
+		for (const order of ['newest', 'oldest', 'number', 'updated', 'newest&limit=1', 'number&limit=1'])
+			await Promise.all(Array.from({ length: 1 << filters.length }, (_, bits) =>
+				ok(ask_(`${t.path}/stories?order=${order}&${filters.filter((f, i) => bits >> i & 1).join('&')}`))))
+		assert.ok(one.wire.kept <= 700, `${one.wire.kept} statements`) // two processes
+		assert.ok(one.wire.kept > 100)
+		assert.equal(await trips(() => ask_(`${t.path}/stories?${filters.slice(1).join('&')}`)), 1)
+	})
 	test('a keyed write takes two', async () => {
 		const from = one.wire.syncs
 		await ok(one.call('POST', `${t.path}/stories`, { token, json: { title: 'Keyed' }, headers: { 'Idempotency-Key': unique() } }), 201)

@@ -25,9 +25,10 @@ const socketOf = conninfo => {
 	return { folder: host, file: path.join(host, `.s.PGSQL.${port}`), database: /dbname=([^ &']+)/.exec(conninfo)?.[1] ?? /\/([\w-]+)\?/.exec(conninfo)[1] }
 }
 
-/** A wire to PostgreSQL. It counts round trips (Sync messages, protocol 3). */
+/** A wire to PostgreSQL. It counts round trips (Sync messages of protocol 3). */
 class Wire {
 	syncs = 0
+	kept = 0 // statements prepared under a name
 	backends = new Set()
 	links = new Set()
 	open = true
@@ -74,6 +75,7 @@ class Wire {
 			link.begun = true
 		}
 		while (b.length >= 5 && b.length > b.readInt32BE(1)) {
+			if (b[0] === 0x50 && b[5] !== 0) this.kept++
 			if (b[0] === 0x53) {
 				this.syncs++
 				if (this.cutAfter > 0 && --this.cutAfter === 0) link.cutNext = true
