@@ -4,6 +4,7 @@
 -- body:    Register
 -- pool:    slow
 -- handler: account_register
+-- errors:  conflict
 -- reply:   201 Registered
 
 -- POST /api/v1/auth/login                                                login
@@ -12,6 +13,7 @@
 -- body:    Login
 -- pool:    slow
 -- handler: account_login
+-- errors:  bad_credentials
 -- reply:   200 Tokens
 
 -- POST /api/v1/auth/logout                                              logout

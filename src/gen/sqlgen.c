@@ -216,6 +216,8 @@ struct block {
 	struct g_part *parts;
 	struct g_order *orders;
 	struct g_use *uses;
+	const char **errors;
+	size_t n_errors;
 	bool has_role;
 	struct buf *doc;
 };
@@ -565,6 +567,30 @@ head_handler(struct block *b, char *value)
 	b->handler = value;
 }
 
+/* errors: bad_credentials, conflict */
+static void
+head_errors(struct block *b, char *value)
+{
+	static const char *const known[] = {
+#define ERR(name, status, word, sentence, remedy) word,
+#include "base/err.def"
+#undef ERR
+	};
+	char *word;
+
+	while ((word = next_declaration(&value))) {
+		size_t i = 0;
+
+		while (i < nitems(known) && strcmp(known[i], word) != 0)
+			i++;
+		if (i == nitems(known))
+			fail("there is no error \"%s\"", word);
+		b->errors =
+		    mem_grow(root, b->errors, b->n_errors, sizeof(*b->errors));
+		b->errors[b->n_errors++] = word;
+	}
+}
+
 static void
 head_pool(struct block *b, char *value)
 {
@@ -663,6 +689,7 @@ static const struct {
     {"order", head_order},
     {"reply", head_reply},
     {"handler", head_handler},
+    {"errors", head_errors},
     {"pool", head_pool},
     {"cache", head_cache},
     {"page", head_page},
@@ -1211,6 +1238,12 @@ put_block(const struct block *b)
 	put_string(e->reply_type);
 	if (b->handler)
 		printf(",\n\t.handler = %s", b->handler);
+	if (b->n_errors) {
+		printf(",\n\t.errors = (const char *const[]){");
+		for (size_t i = 0; i < b->n_errors; i++)
+			printf("\"%s\", ", b->errors[i]);
+		printf("NULL}");
+	}
 	printf(",\n\t.page = ");
 	put_string(e->page);
 	printf(",\n\t.message = ");

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "http/http_priv.h"
 
-enum { PAIRS_MAX = 200, LIST_MAX = 100, LIMIT_DEFAULT = 50, LIMIT_MAX = 200 };
+enum { PAIRS_MAX = 200 };
 
 enum err
 http__pairs(struct op *op, const char *text, struct http_pair **out_pairs,
@@ -270,9 +270,9 @@ list_arg(struct op *op, const struct param *p, const struct http_pair *pairs,
 			rest += k + (rest[k] == ',');
 			if (why)
 				op_invalid(op, p->name, "%s", why);
-			if (++count > LIST_MAX) {
+			if (++count > HTTP_LIST_MAX) {
 				op_invalid(op, p->name,
-				    "Give at most %d values.", LIST_MAX);
+				    "Give at most %d values.", HTTP_LIST_MAX);
 				return;
 			}
 			add_item(list, item);
@@ -365,12 +365,12 @@ page_args(struct op *op, const struct http_pair *pairs, size_t n, bool *used,
 	const char *sort = take("sort", pairs, n, used);
 	const char *cursor = take("cursor", pairs, n, used);
 
-	args->limit = LIMIT_DEFAULT;
+	args->limit = HTTP_LIMIT_DEFAULT;
 	if (*limit &&
 	    (!text_int(limit, &args->limit) || args->limit < 1 ||
-		args->limit > LIMIT_MAX))
+		args->limit > HTTP_LIMIT_MAX))
 		op_invalid(op, "limit", "Enter a whole number from 1 to %d.",
-		    LIMIT_MAX);
+		    HTTP_LIMIT_MAX);
 	args->order = *order || *sort ? NULL : &e->orders[0];
 	if (*sort && !*order)
 		args->order = find_sort(e, sort);

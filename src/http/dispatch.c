@@ -84,6 +84,7 @@ http__schema(const char *name)
 bool
 http_open(void *owner, const char *share, char **out_why)
 {
+	http__help_open(owner);
 	return limit_open() && load_schemas(owner, out_why) &&
 	    http__pages_open(owner, share, out_why);
 }
@@ -566,6 +567,7 @@ tell_error(struct op *op, const struct http_req *rq, struct http_resp *rs)
 	else
 		buf_text(rs->body, ",\"details\":null");
 	buf_fmt(rs->body, ",\"requestId\":\"%s\"}}", rq->id);
+	http_header(rs, "Link", "</help/errors/%s>; rel=\"help\"", info->word);
 	if (op->err == ERR_UNAUTHENTICATED)
 		http_header(rs, "WWW-Authenticate", "Bearer");
 	if (info->status == 503)

@@ -152,6 +152,8 @@ struct endpoint {
 	enum reply_kind reply;
 	const char *reply_type; /* schema name, or NULL */
 	endpoint_handler *handler;
+	const char *const *errors; /* words a handler gives, up to a NULL;
+				      NULL: none of its own */
 	/* pages and forms */
 	const char *page; /* template below pages/, or NULL */
 	const struct use *uses;

@@ -18,6 +18,12 @@ char *http__decode(void *owner, const char *text, size_t n, bool is_form);
 
 /* args.c: an endpoint's parameters, typed */
 
+enum {
+	HTTP_LIST_MAX = 100, /* values of one parameter */
+	HTTP_LIMIT_DEFAULT = 50, /* items of a page */
+	HTTP_LIMIT_MAX = 200,
+};
+
 struct http_args {
 	const struct endpoint *endpoint;
 	const char *values[HTTP_SLOTS]; /* by slot; NULL: not given */
@@ -180,6 +186,25 @@ void http__cors(struct op *op, const struct http_req *rq, struct http_resp *rs);
 /* Answers OPTIONS; allow is the list of methods of the address. */
 void http__options(struct op *op, const struct http_req *rq,
     struct http_resp *rs, const char *allow);
+
+/* example.c */
+
+#define HTTP_EXAMPLE_ID "0193a5b2-7c4e-7b1a-9f00-3d5c8e2a1f00"
+
+/* A value that the schema of a field with this name accepts; "$ref" is looked
+ * up in schemas by its last part. The caller owns it. */
+struct json_object *http__example(
+    struct json_object *schemas, struct json_object *schema, const char *name);
+
+/* openapi.c */
+
+/* Makes the document that is served; call once, before forking. */
+struct json_object *http__openapi_open(void *owner);
+
+/* help.c */
+
+/* Makes what the help pages show; call once, before forking. */
+void http__help_open(void *owner);
 
 /* pages.c */
 

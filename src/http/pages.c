@@ -323,6 +323,27 @@ parse_document(struct op *op, const struct http_result *result,
 	return e;
 }
 
+/* The document a handler writes, as JSON, in place of the page's statements. */
+static enum err
+put_own(struct op *op, struct http_req *rq, struct http_resp *rs,
+    struct json_object *c)
+{
+	struct json_object *doc;
+	enum err e;
+
+	if (!rq->endpoint->handler)
+		return ERR_OK;
+	e = rq->endpoint->handler(op, rq, rs);
+	if (e)
+		return e;
+	doc = op_json(op, json_tokener_parse(rs->body->data));
+	assert(doc);
+	json_object_object_foreach (doc, key, value) {
+		json_object_object_add(c, key, json_object_get(value));
+	}
+	return ERR_OK;
+}
+
 static enum err
 put_documents(struct op *op, const struct http_req *rq, const struct pour *pour,
     struct json_object *c)
@@ -396,6 +417,8 @@ show(struct op *op, struct http_req *rq, struct http_resp *rs,
 	if (go)
 		return http_see_other(rs, go);
 	err = put_documents(op, rq, &pour, c);
+	if (!err)
+		err = put_own(op, rq, rs, c);
 	if (err)
 		return err;
 	put_common(op, rq, c);

@@ -35,17 +35,17 @@ let a, b, viewer, member
 /** The values of the {names} for one tenant: ids, and what people say. */
 const ids = t => ({
 	ws: t.id, project: t.project.id, story: t.stories[0].id, insight: t.insight.id,
-	run: t.run.id, sprint: t.sprint.id, agent: 'sprint_risk', job: t.job,
+	run: t.run.id, sprint: t.sprint.id, agent: 'sprint_risk', code: 'csrf', job: t.job,
 })
 const words = t => ({
 	ws: t.slug, project: t.project.key, story: `${t.project.key}-${t.stories[0].number}`, insight: `I-${t.insight.number}`,
-	run: `R-${t.run.number}`, sprint: String(t.sprint.number), agent: 'sprint_risk', job: t.job,
+	run: `R-${t.run.number}`, sprint: String(t.sprint.number), agent: 'sprint_risk', code: 'csrf', job: t.job,
 })
 const missing = {
 	ids: () => ({ ws: randomUUID(), project: randomUUID(), story: randomUUID(), insight: randomUUID(), run: randomUUID(),
-		sprint: randomUUID(), agent: 'no_such_agent', job: randomUUID() }),
+		sprint: randomUUID(), agent: 'no_such_agent', code: 'no_such_error', job: randomUUID() }),
 	words: () => ({ ws: `no-${unique()}`, project: `N${unique().slice(0, 8).toUpperCase()}`, story: `N${unique().slice(0, 8).toUpperCase()}-1`,
-		insight: 'I-2147483647', run: 'R-2147483647', sprint: '2147483647', agent: 'no_such_agent', job: randomUUID() }),
+		insight: 'I-2147483647', run: 'R-2147483647', sprint: '2147483647', agent: 'no_such_agent', code: 'no_such_error', job: randomUUID() }),
 }
 const names = route => [...route.path.matchAll(/\{(\w+)\}/g)].map(m => m[1])
 const fill = (route, values) =>

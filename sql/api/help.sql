@@ -1,0 +1,5 @@
+-- GET /api/v1/openapi.json                                         get_openapi
+-- This API as an OpenAPI 3.1 document.
+-- role:    public
+-- handler: openapi_show
+-- reply:   200 OpenApi
