@@ -48,6 +48,25 @@ http__decode(void *owner, const char *text, size_t n, bool is_form)
 	return text_is_storable(out, length) ? out : NULL;
 }
 
+/* Whether a path has the shape of a pattern, whatever its {names} stand for. */
+static bool
+fits(const char *pattern, const char *path)
+{
+	for (;;) {
+		size_t n;
+
+		for (; *pattern && *pattern == *path; path++)
+			pattern++;
+		if (*pattern != '{')
+			return !*pattern && !*path;
+		n = strcspn(path, "/");
+		if (n == 0)
+			return false;
+		path += n;
+		pattern += strcspn(pattern, "/");
+	}
+}
+
 /*
  * Matches a path against a pattern, segment by segment; the values of {names}
  * go to `values`, in order.
@@ -58,6 +77,8 @@ matches(struct op *op, const char *pattern, const char *path,
 {
 	size_t k = 0;
 
+	if (!fits(pattern, path)) /* most do not: the whole table comes here */
+		return false;
 	for (;;) {
 		size_t m = strcspn(pattern, "/"), n = strcspn(path, "/");
 
