@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/metrics.h"
@@ -18,6 +19,7 @@ enum {
 	 * 200 KB, and the combinations of a list's filters are hundreds: what
 	 * comes later is planned each time. */
 	KEPT_MAX = 300,
+	FRESH_MS = 1000,
 };
 
 struct db {
@@ -25,6 +27,7 @@ struct db {
 	const char *conninfo;
 	const char *role;
 	bool was_connected; /* once, at least */
+	int64_t answered_ms; /* when a run last went well, monotonic */
 	bool in_tx; /* an explicit transaction: nothing may be tried again */
 	bool *prepared; /* by stmt id */
 	size_t n_prepared;
@@ -124,6 +127,22 @@ is_stale(const struct db *db)
 	ssize_t n = recv(PQsocket(db->conn), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
 	return n == 0;
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool
+db_is_fresh(const struct db *db)
+{
+	return db_is_connected(db) && now_ms() - db->answered_ms < FRESH_MS &&
+	    !is_stale(db);
 }
 
 static bool *
@@ -329,8 +348,10 @@ db_run(struct op *op, struct db_call *calls, size_t n, bool repeatable)
 			return e;
 		outcome = run_once(op, db, calls, n);
 		metrics_count(METRIC_DB_ROUNDTRIPS, NULL);
-		if (outcome == RUN_OK)
+		if (outcome == RUN_OK) {
+			db->answered_ms = now_ms();
 			return ERR_OK;
+		}
 		if (outcome == RUN_REFUSED)
 			return op->err;
 		if (outcome == RUN_LOST) {

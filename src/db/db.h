@@ -80,6 +80,10 @@ int db_socket(const struct db *db);
 /* True while the connection is believed to be good. */
 bool db_is_connected(const struct db *db);
 
+/* True when PostgreSQL answered on this connection within the last second and
+ * has not closed it since: good enough to call it well without asking. */
+bool db_is_fresh(const struct db *db);
+
 /* Closes the connection; the next use opens a new one. */
 void db_close(struct db *db);
 
