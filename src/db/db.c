@@ -2,6 +2,7 @@
 #include "db/db.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -119,30 +120,15 @@ db_connect(struct op *op, struct db *db)
 	return ERR_OK;
 }
 
-/* A server that went away while we were idle left an end of file. */
+/* Between two runs nothing may come in. What does is a farewell or the end of
+ * the line; a write sent down it would be lost. */
 static bool
 is_stale(const struct db *db)
 {
 	char byte;
 	ssize_t n = recv(PQsocket(db->conn), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	return n == 0;
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-bool
-db_is_fresh(const struct db *db)
-{
-	return db_is_connected(db) && now_ms() - db->answered_ms < FRESH_MS &&
-	    !is_stale(db);
+	return n >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
 static bool *

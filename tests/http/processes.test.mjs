@@ -130,7 +130,7 @@ describe('the database', () => {
 			await Promise.all(Array.from({ length: 20 }, () => ok(ask())))
 			const pids = s.wire.pids()
 			assert.ok(pids.length > 0)
-			sql(`SELECT pg_terminate_backend(p) FROM unnest(ARRAY[${pids}]) p`)
+			sql(`SELECT pg_terminate_backend(p, 5000) FROM unnest(ARRAY[${pids}]) p`) // waits for the end
 			await sleep(round * 50)
 			const from = count()
 			await ok(s.call('POST', `${t.path}/stories`, { token, json: { title: 'After the end' } }), 201)
