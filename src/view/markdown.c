@@ -312,7 +312,8 @@ render(const char *text, size_t n, bool plain, struct buf *out)
 	if (!plain)
 		make_harmless(document);
 	/* without CMARK_OPT_UNSAFE: what HTML there might be is left out */
-	html = cmark_render_html(document, CMARK_OPT_DEFAULT,
+	html = cmark_render_html(document,
+	    plain ? CMARK_OPT_DEFAULT : CMARK_OPT_HARDBREAKS,
 	    cmark_parser_get_syntax_extensions(parser));
 	if (plain)
 		buf_text(out, html);

@@ -7,7 +7,8 @@
  * effect, images become their description, and a link stays one only when it
  * leads to http, https, mailto or a path on this site ("/w/acme"); it gets
  * rel="nofollow noopener". Headings begin at h3 and never skip a level, for
- * they stand in a card whose heading is an h2.
+ * they stand in a card whose heading is an h2. The end of a line stays one, for
+ * much of what is shown was typed, or imported, as plain text.
  *
  * Work is linear in the length of the text. Text longer than MARKDOWN_MAX, and
  * text made to be hard (containers more than MARKDOWN_DEPTH_MAX deep, tables or
@@ -37,7 +38,7 @@ markdown_render(const char *text, size_t n, struct buf *out) MUST_CHECK;
 
 /*
  * The same as cmark-gfm writes it in its safe mode, for the suites of the
- * specification: headings keep their level, images and links their form (but
+ * specification: line ends are white space, headings keep their level, images and links their form (but
  * for javascript: and its like, which lead nowhere), and where HTML was there
  * stands <!-- raw HTML omitted -->.
  */

@@ -32,6 +32,7 @@ prose_is_what_commonmark_says(void **state)
 	    {"a *b* **c** `d`",
 		"<p>a <em>b</em> <strong>c</strong> "
 		"<code>d</code></p>\n"},
+	    {"a\nb\n\nc", "<p>a<br />\nb</p>\n<p>c</p>\n"},
 	    {"1. a\n2. b", "<ol>\n<li>a</li>\n<li>b</li>\n</ol>\n"},
 	    {"> a", "<blockquote>\n<p>a</p>\n</blockquote>\n"},
 	    {"``` c\nx < y\n```",
