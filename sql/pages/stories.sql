@@ -23,7 +23,7 @@ SELECT u.id, u.name, {assigneeId: u.id = :assigneeId OR} false AS "isChosen"
 -- role:   viewer
 -- path:   {story} key(story)
 -- page:   story
-SELECT p.key || '-' || s.number AS key, s.title, s.description, s.status, s.version, s.estimate, s.estimate = 1 AS "isOnePoint",
+SELECT p.key || '-' || s.number AS key, s.title, s.description AS "descriptionMarkdown", s.status, s.version, s.estimate, s.estimate = 1 AS "isOnePoint",
        c.name AS "statusName", s.status = 'done' AS "isDone", initcap(s.priority) AS "priorityName", s.due_date AS "dueDate",
        s.status <> 'done' AND s.due_date < (gnomon.now() AT TIME ZONE w.timezone)::date AS "isLate",
        s.status_since AS "statusSince", s.created_at AS "createdAt", s.updated_at AS "updatedAt", s.ai_generated AS "isDraft",

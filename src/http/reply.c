@@ -16,8 +16,9 @@
 #include "text/csv.h"
 #include "view/charts.h"
 #include "view/humane.h"
+#include "view/markdown.h"
 
-enum { DEPTH_MAX = 4 };
+enum { DEPTH_MAX = 4, HTML_MAX = 4 << 20 };
 
 static bool
 is_hidden(const char *name)
@@ -121,6 +122,17 @@ is_word(const char *name)
 	return false;
 }
 
+static void
+put_markdown(struct buf *out, const char *name, char *text)
+{
+	struct buf *html = buf_new(out, HTML_MAX);
+
+	if (*text && !markdown_render(text, strlen(text), html))
+		put_twin(out, name, "Html", mem_dup(out, html->data));
+	mem_drop(&html);
+	mem_drop(&text);
+}
+
 /* The value as people read it, by type and by the unit in the name. */
 static void
 put_twins(struct buf *out, const struct rows *r, size_t row, size_t col,
@@ -148,6 +160,8 @@ put_twins(struct buf *out, const struct rows *r, size_t row, size_t col,
 
 		put_twin(out, name, "Text", humane_word(out, word));
 		mem_drop(&word);
+	} else if (type == SQL_TEXT && text_ends(name, "Markdown")) {
+		put_markdown(out, name, rows_text(out, r, row, col));
 	} else if (type == SQL_FLOAT8 && text_ends(name, "Share")) {
 		put_twin(out, name, "Text",
 		    humane_share(out, rows_float(r, row, col)));
