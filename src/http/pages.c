@@ -7,6 +7,8 @@
  */
 #include <assert.h>
 #include <json-c/json.h>
+#include <math.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "auth/auth.h"
@@ -616,7 +618,7 @@ coerce(enum schema_type type, const char *text)
 		return json_object_new_int64(number);
 	if (type & SCHEMA_NUMBER) {
 		real = strtod(text, &end);
-		if (end != text && !*end)
+		if (end != text && !*end && isfinite(real))
 			return json_object_new_double(real);
 	}
 	if ((type & SCHEMA_BOOLEAN) && strcmp(text, "true") == 0)
@@ -775,6 +777,13 @@ see_as(struct http_req *rq, const struct endpoint *e)
 	rq->endpoint = e;
 }
 
+/* The field a pointer names; NULL: the form as a whole. */
+static const char *
+field_of(const char *pointer)
+{
+	return *pointer == '/' ? pointer + 1 : NULL;
+}
+
 /* Shows the page again with what was typed and what is wrong with it. */
 static void
 show_again(struct op *op, struct http_req *rq, struct http_resp *rs,
@@ -790,9 +799,8 @@ show_again(struct op *op, struct http_req *rq, struct http_resp *rs,
 		for (size_t i = 0; i < json_object_array_length(errors); i++) {
 			row = json_object_array_get_idx(errors, i);
 			put(row, "field",
-			    json_object_get_string(
-				json_object_object_get(row, "pointer")) +
-				1);
+			    field_of(json_object_get_string(
+				json_object_object_get(row, "pointer"))));
 		}
 	} else {
 		errors = json_object_new_array();

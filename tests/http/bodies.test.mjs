@@ -1,7 +1,7 @@
 // What is sent: bodies of every kind, size and content. Data stays data.
 import net from 'node:net'
 import { before, describe, test } from 'node:test'
-import { assert, browser, call, get, lit, newKey, ok, patch, pointers, post, refused, sql, tenant, unique, URL_ } from './lib.mjs'
+import { assert, browser, call, csrf, get, lit, newKey, ok, origin, patch, pointers, post, refused, sql, tenant, unique, URL_ } from './lib.mjs'
 
 const MB = 1 << 20
 let t, stories
@@ -227,5 +227,21 @@ describe('data', () => {
 		const count = sql(`SELECT count(*) FROM stories WHERE workspace_id = ${lit(t.id)}`)
 		await refused(post(stories, { ...t.viewer, json: { title: 'x' } }), 403, 'forbidden')
 		assert.equal(sql(`SELECT count(*) FROM stories WHERE workspace_id = ${lit(t.id)}`), count)
+	})
+})
+
+describe('forms', () => {
+	test('what is wrong is told beside its field, and nothing else is', async () => {
+		const cookie = await browser(t.owner)
+		const path = `/w/${t.slug}/p/${t.project.key}/stories/${t.project.key}-${t.stories[0].number}`
+		const token = await csrf(cookie, path)
+		const faults = async form => {
+			const r = await post(path, { cookie, form: { csrf: token, version: '1', ...form }, headers: { Origin: origin } })
+			assert.equal(r.status, 422)
+			return [...r.text.matchAll(/<li><a href="#([^"]*)">/g)].map(m => m[1])
+		}
+		for (const estimate of ['nan', 'inf', '-inf', '1e400', 'x', '-1'])
+			assert.deepEqual(await faults({ estimate }), ['estimate'], estimate)
+		assert.deepEqual(await faults({ title: 'x', once: 'a b' }), [], 'a key has no field')
 	})
 })
