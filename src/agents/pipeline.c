@@ -411,7 +411,7 @@ work(struct op *op, struct run *r)
 {
 	const char *const values[] = {NULL, r->thresholds, NULL, NULL};
 	struct rows *subjects;
-	struct db_tx *tx;
+	struct db_tx *tx = NULL;
 	enum err e = db_begin(op, &tx), verdict;
 
 	if (!e)
@@ -428,11 +428,11 @@ work(struct op *op, struct run *r)
 		e = examine(op, r, subjects, i);
 	if (!e && r->failed == 0)
 		e = resolve_gone(op, r);
-	if (e)
-		return e;
-	verdict = finish(op, r);
-	if (verdict && r->failed == 0)
+	verdict = e ? e : finish(op, r);
+	if (e || (verdict && r->failed == 0)) {
+		db_rollback(&tx); /* what is told of it has one of its own */
 		return verdict;
+	}
 	e = db_commit(op, &tx);
 	if (!e)
 		measure(r);

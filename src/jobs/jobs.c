@@ -116,7 +116,7 @@ enum err
 jobs_work_one(struct op *op, const char *kind, bool *out_done, bool *out_good)
 {
 	const char *kinds = kind ? mem_fmt(op, "{\"%s\"}", kind) : NULL;
-	const char *id, *fence, *what;
+	const char *id, *fence, *what, *failure = NULL;
 	int64_t from = now_us();
 	struct op *job;
 	struct rows *rows;
@@ -131,14 +131,15 @@ jobs_work_one(struct op *op, const char *kind, bool *out_done, bool *out_good)
 	job = op_new(op, id, op->db);
 	*out_good =
 	    !run(job, what, id, fence, rows_get(op, rows, 0, "payload"));
-	if (!*out_good)
+	if (!*out_good) {
+		failure =
+		    mem_fmt(op, "%s: %s", err_info(job->err)->word, job->why);
 		log_error("job_failed", LOG_S("job", id), LOG_S("kind", what),
 		    LOG_S("error", err_info(job->err)->word),
 		    LOG_S("why", job->why));
+	}
 	*out_done = true;
+	mem_drop(&job); /* rolls back what the job left open */
 	return finish(op, rows_get(op, rows, 0, "queue"), what, id, fence,
-	    *out_good
-		? NULL
-		: mem_fmt(op, "%s: %s", err_info(job->err)->word, job->why),
-	    now_us() - from);
+	    failure, now_us() - from);
 }
