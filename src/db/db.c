@@ -131,6 +131,22 @@ is_stale(const struct db *db)
 	return n >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool
+db_is_fresh(const struct db *db)
+{
+	return db_is_connected(db) && now_ms() - db->answered_ms < FRESH_MS &&
+	    !is_stale(db);
+}
+
 static bool *
 prepared_flag(struct db *db, unsigned id)
 {
