@@ -94,9 +94,11 @@ run(const struct ctl_command *command, int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") != 0)
 			continue;
-		printf("usage: gnomonctl %s %s\n\n%s%s.\n", command->name,
-		    command->usage, command->help ? command->help : "To ",
-		    command->help ? "" : command->summary);
+		printf("usage: gnomonctl %s%s%s\n\nTo %s.\n", command->name,
+		    *command->usage ? " " : "", command->usage,
+		    command->summary);
+		if (command->help)
+			printf("\n%s", command->help);
 		return 0;
 	}
 	return command->run(argc, argv);
