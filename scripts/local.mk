@@ -2,6 +2,8 @@
 systemdunitdir = $(prefix)/lib/systemd/system
 dist_systemdunit_DATA = \
 	scripts/systemd/gnomon-web.service \
+	scripts/systemd/gnomon-web.socket \
+	scripts/systemd/gnomon-web-slow.socket \
 	scripts/systemd/gnomon-worker.service \
 	scripts/systemd/gnomon-tick.service \
 	scripts/systemd/gnomon-tick.timer \

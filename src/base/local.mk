@@ -10,11 +10,14 @@ libgnomon_a_SOURCES += \
 	src/base/text.c src/base/text.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_base tests/unit/test_config tests/unit/test_metrics
+check_PROGRAMS += tests/unit/test_base tests/unit/test_config tests/unit/test_metrics \
+	tests/unit/test_notify
 tests_unit_test_base_SOURCES = tests/unit/test_base.c tests/unit/unit.h
 tests_unit_test_base_LDADD = $(UNIT_LIBS)
 tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/unit.h
 tests_unit_test_config_LDADD = $(UNIT_LIBS)
 tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c tests/unit/unit.h
 tests_unit_test_metrics_LDADD = $(UNIT_LIBS)
+tests_unit_test_notify_SOURCES = tests/unit/test_notify.c tests/unit/unit.h
+tests_unit_test_notify_LDADD = $(UNIT_LIBS)
 endif

@@ -29,9 +29,6 @@ enum {
 	LABELS_MAX = 4,
 };
 
-/* Changes with the layout of struct file or with metrics.def. */
-static const uint64_t layout = UINT64_C(0x676e6f6d6f6e0100) + METRIC_COUNT;
-
 enum state { FREE, TAKEN, READY };
 
 /* A series moves from FREE to TAKEN, when one process writes its name, to
@@ -105,11 +102,40 @@ map(int fd)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* FNV-1a, 32 bits (draft-eastlake-fnv). */
+static uint32_t
+hash(uint32_t h, const void *bytes, size_t n)
+{
+	const unsigned char *b = bytes;
+
+	while (n--)
+		h = (h ^ *b++) * UINT32_C(16777619);
+	return h;
+}
+
+/* What the file means: the layout of struct file, which changes with the first
+ * number, and every metric with its labels and bounds. */
+static uint64_t
+layout(void)
+{
+	uint32_t h = UINT32_C(2166136261);
+
+	for (size_t i = 0; i < METRIC_COUNT; i++) {
+		const struct definition *d = &definitions[i];
+
+		h = hash(h, d->name, strlen(d->name) + 1);
+		h = hash(h, d->labels, strlen(d->labels) + 1);
+		for (const int64_t *b = d->bounds; b && *b; b++)
+			h = hash(h, b, sizeof(*b));
+	}
+	return UINT64_C(1) << 32 | h;
+}
+
 /* Zeros are a valid, empty file, so whoever comes first only says what it is. */
 static bool
 adopt(int fd)
 {
-	uint64_t empty = 0;
+	uint64_t empty = 0, ours = layout();
 	struct stat st;
 	struct file *f;
 
@@ -124,8 +150,8 @@ adopt(int fd)
 	f = map(fd);
 	if (!f)
 		return false;
-	if (!atomic_compare_exchange_strong(&f->layout, &empty, layout) &&
-	    empty != layout) {
+	if (!atomic_compare_exchange_strong(&f->layout, &empty, ours) &&
+	    empty != ours) {
 		munmap(f, sizeof(*f));
 		errno = EINVAL;
 		return false;
@@ -272,18 +298,6 @@ make_key(char *key, enum metric m, const char *const *values)
 	return length;
 }
 
-/* FNV-1a, 32 bits (draft-eastlake-fnv). */
-static uint32_t
-hash(enum metric m, const char *key, size_t n)
-{
-	uint32_t h = UINT32_C(2166136261) ^ (uint32_t)m;
-
-	h *= UINT32_C(16777619);
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)key[i]) * UINT32_C(16777619);
-	return h;
-}
-
 static bool
 is_series(const struct series *s, enum metric m, const char *key, size_t n)
 {
@@ -296,7 +310,7 @@ find(enum metric m, const char *const *values)
 {
 	char key[KEY_MAX];
 	size_t n = make_key(key, m, values);
-	uint32_t h = hash(m, key, n);
+	uint32_t h = hash(UINT32_C(2166136261) ^ (uint32_t)m, key, n);
 
 	for (uint32_t i = 0; i < PROBES_MAX; i++) {
 		struct series *s = &file->series[(h + i) % SERIES_MAX];

@@ -27,10 +27,11 @@ enum {
 	LINES = 64, /* times processes: above nginx's kept connections */
 	BACKLOG = 4096, /* with 8, nginx answers 502 under load */
 	ID_MAX = 64,
+	ROOMY = 100000, /* bytes that fit into any socket's buffer */
 	/* A connection idle for so long is not the one nginx takes next: it
 	 * prefers those just used. After a while any pause will do. */
 	DRAIN_IDLE_MS = 1000,
-	DRAIN_PATIENCE_MS = 30000,
+	DRAIN_PATIENCE_MS = 3000,
 	DRAIN_IMPATIENT_MS = 10,
 };
 
@@ -193,9 +194,9 @@ put_record(struct iovec *parts, size_t *n_parts, FCGI_Header *head,
 
 /*
  * Sends the reply and the end of the request in one system call, where libfcgi
- * takes one for every 8 KB: a process that is killed has sent all of it, most
- * often, or nothing. Its own output is called closed, so that FCGX_Finish_r adds
- * nothing. False when nginx is gone.
+ * takes one for every 8 KB: a process that is killed has sent all of it, as far
+ * as it fits into the socket's buffer, or nothing. Its own output is called
+ * closed, so that FCGX_Finish_r adds nothing. False when nginx is gone.
  */
 static bool
 write_reply(
@@ -208,6 +209,8 @@ write_reply(
 	struct iovec *parts = mem_array(rs->body, struct iovec, 2 * n_heads);
 	struct buf *top = buf_new(rs->body, FCGI_MAX_LENGTH);
 	FCGI_EndRequestBody end = {.protocolStatus = FCGI_REQUEST_COMPLETE};
+	const int most = 1 << 20; /* the system's bound is lower: twice
+				     net.core.wmem_max, 416 KB */
 
 	buf_fmt(top, "Status: %d\r\nX-Request-Id: %s\r\n", rs->status, rq->id);
 	if (!no_body)
@@ -226,6 +229,9 @@ write_reply(
 	put_record(
 	    parts, &n_parts, heads, slot, FCGI_END_REQUEST, &end, sizeof(end));
 	slot->out->wasFCloseCalled = true;
+	if (n > ROOMY)
+		(void)setsockopt(
+		    slot->ipcFd, SOL_SOCKET, SO_SNDBUF, &most, sizeof(most));
 	return send_all(slot->ipcFd, parts, n_parts);
 }
 
@@ -327,16 +333,28 @@ drop(struct line *line)
 	line->fcgi.ipcFd = -1;
 }
 
-/* A kept connection has something: its end, or the next request. */
-static void
-wake(struct line *line, const struct fcgi_worker *w)
+enum news { NOTHING, REQUEST, GONE };
+
+/* What a kept connection has for us. */
+static enum news
+news_of(const struct line *line)
 {
 	char byte;
 	ssize_t n = recv(line->fcgi.ipcFd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	if (n > 0)
+		return REQUEST;
+	return n < 0 && (errno == EAGAIN || errno == EINTR) ? NOTHING : GONE;
+}
+
+static void
+wake(struct line *line, const struct fcgi_worker *w)
+{
+	enum news news = news_of(line);
+
+	if (news == GONE)
 		drop(line);
-	else if (n > 0)
+	else if (news == REQUEST)
 		serve(line, w);
 }
 
@@ -361,7 +379,9 @@ drain(struct line *lines, int64_t since_ms)
 	for (size_t i = 0; i < LINES; i++) {
 		if (lines[i].fcgi.ipcFd < 0)
 			continue;
-		if (now - lines[i].used_ms >= idle)
+		/* a request may have come while we were busy with another */
+		if (now - lines[i].used_ms >= idle &&
+		    news_of(&lines[i]) != REQUEST)
 			drop(&lines[i]);
 		else
 			any = true;

@@ -1,0 +1,269 @@
+// Processes die, are replaced and are reloaded; PostgreSQL goes and returns;
+// clients are slow and many. What people notice of it.
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import fs from 'node:fs'
+import net from 'node:net'
+import { after, before, test } from 'node:test'
+import { ask, failures, load, now, privateStack, pss, sleep, until } from './lib.mjs'
+
+let s, lib, t, auth
+const sanitized = spawnSync('grep', ['-q', '__asan_init', `${process.env.GNOMON_BIN}/gnomon-web`]).status === 0
+const long = process.env.GNOMON_LONG ? 3 : 1
+
+before(async () => {
+	s = await privateStack()
+	process.env.GNOMON_URL = s.url
+	process.env.GNOMON_DB = s.db
+	lib = await import('../http/lib.mjs')
+	t = await lib.tenant({ stories: 5 })
+	auth = { Authorization: `Bearer ${t.owner.token}` }
+})
+after(() => s?.close())
+
+const board = agent => ask(s, 'GET', `${t.path}/board`, { agent, headers: auth })
+const serves = () => until(async () => (await ask(s, 'GET', '/health')).status === 200)
+const stories = () => Number(lib.sql(`SELECT count(*) FROM stories WHERE workspace_id = ${lib.lit(t.id)}`))
+
+/** Writes a story under a key, again and again until it is done, as a client that was cut off does. */
+async function write(agent) {
+	const headers = { ...auth, 'Idempotency-Key': randomUUID() }
+	for (let tries = 1; ; tries++) {
+		const r = await ask(s, 'POST', `${t.path}/stories`, { agent, headers, body: '{"title":"Kept once"}' })
+		if (r.status === 201 || tries === 50) return { ...r, tries }
+		await sleep(20)
+	}
+}
+
+test('the web pools are ready soon after they are started', test => {
+	test.diagnostic(`ready after ${s.firstStart.toFixed(0)} ms`)
+	assert.ok(s.firstStart < (sanitized ? 5000 : 2000), `${s.firstStart} ms`)
+})
+
+test('everything but PostgreSQL fits in 100 MB', async test => {
+	for (let i = 0; i < 200; i++) await board()
+	const pidOf = name => Number(fs.readFileSync(`${s.home}/data/pid/${name}`, 'utf8').split(' ')[0])
+	const parts = { web: [s.web.pid], nginx: [pidOf('nginx')], memcached: [pidOf('memcached')] }
+	let sum = 0
+	for (const [name, pids] of Object.entries(parts)) {
+		const mb = pss(pids)
+		sum += mb
+		test.diagnostic(`${name} ${mb.toFixed(1)} MB`)
+	}
+	if (sanitized) return test.skip('a build with sanitizers needs more')
+	assert.ok(sum < 100, `${sum} MB`)
+})
+
+test('a reload loses no request, and ten of them none', async test => {
+	const begun = s.events('reloaded').length
+	const before = stories()
+	const reloads = async () => {
+		for (let i = 1; i <= 10; i++) {
+			s.reload()
+			assert.ok(await until(() => s.events('reloaded').length === begun + i, 20000), 'reloaded')
+		}
+	}
+	const done = () => until(() => s.events('reloaded').length >= begun + 10, 200000)
+	const [reads, writes] = await Promise.all([load(8, board, reloads), load(4, write, done)])
+	test.diagnostic(`${reads.length} GET, ${writes.length} POST`)
+	assert.deepEqual(failures(reads), {})
+	assert.deepEqual(failures(writes, 201), {})
+	assert.equal(writes.filter(r => r.tries > 1).length, 0)
+	assert.equal(stories(), before + writes.length)
+	assert.ok(await until(() => s.workers().length === 6), `the old generations leave: ${s.workers().length}`)
+})
+
+test('a version that cannot start is not taken up, and the log says why', async () => {
+	const failed = s.events('reload_failed').length
+	const workers = s.workers().sort().join()
+	fs.writeFileSync(s.settings, 'LOG_LEVEL=loud\n')
+	s.reload()
+	assert.ok(await until(() => s.events('reload_failed').length > failed))
+	assert.equal(s.events('reload_failed').at(-1).why, 'LOG_LEVEL must be debug, info, warn or error, not "loud".')
+	assert.equal(s.workers().sort().join(), workers)
+	assert.equal((await board()).status, 200)
+})
+
+test('a reload reads the settings again', async () => {
+	const reloaded = s.events('reloaded').length
+	fs.writeFileSync(s.settings, 'LOG_LEVEL=debug\n')
+	s.reload()
+	assert.ok(await until(() => s.events('reloaded').length > reloaded))
+	// nginx may still hold a connection to the generation that leaves
+	assert.ok(await until(async () => {
+		const r = await board()
+		return s.log().some(line => line.level === 'debug' && line.request_id === r.headers['x-request-id'])
+	}))
+	fs.writeFileSync(s.settings, '')
+	s.reload()
+	assert.ok(await until(() => s.events('reloaded').length > reloaded + 1))
+})
+
+test('a worker killed every 200 ms costs no GET, and no write happens twice', async test => {
+	const before = stories()
+	const kills = async () => {
+		for (let i = 0; i < 30 * long; i++) {
+			await sleep(200)
+			const workers = s.workers()
+			const victim = workers[Math.floor(Math.random() * workers.length)]
+			if (victim) process.kill(victim, 'SIGKILL')
+		}
+	}
+	const died = s.events('worker_died').length
+	let over = false
+	const [reads, writes] = await Promise.all([
+		load(8, board, async () => { await kills(); over = true }),
+		load(2, write, () => until(() => over, 600000)),
+	])
+	const again = writes.filter(r => r.tries > 1).length
+	test.diagnostic(`${s.events('worker_died').length - died} killed; ${reads.length} GET; ${writes.length} keyed POST, ${again} of them repeated`)
+	assert.deepEqual(failures(reads), {})
+	assert.deepEqual(failures(writes, 201), {})
+	assert.equal(stories(), before + writes.length)
+	assert.ok(await until(() => s.workers().length === 6))
+})
+
+test('a fault in a request kills one worker; its client and the log are told', async () => {
+	const lock = lib.session()
+	await lock.say('BEGIN; LOCK TABLE stories IN ACCESS EXCLUSIVE MODE;')
+	const api = ask(s, 'PATCH', `${t.path}/stories/${t.stories[0].id}`, { headers: { ...auth, 'X-Request-Id': 'the-request-that-died' }, body: '{"version":1,"title":"x"}' })
+	await sleep(500)
+	const died = s.events('worker_died').length
+	// whoever is at work must be among the main pool; the others just go, too
+	for (const pid of s.workers()) process.kill(pid, 'SIGSEGV')
+	const r = await api
+	await lock.say('ROLLBACK;')
+	lock.end()
+	assert.equal(r.status, 503)
+	assert.equal(JSON.parse(r.text).error.code, 'unavailable')
+	assert.equal(JSON.parse(r.text).error.requestId, 'the-request-that-died')
+	assert.ok(await until(() => s.events('worker_died').length >= died + 6))
+	const told = s.events('worker_died').filter(line => line.request_id === 'the-request-that-died')
+	// a build with sanitizers turns the fault into a report and an exit
+	assert.deepEqual(told.map(line => [line.signal, line.status]), [sanitized ? ['', 1] : ['SEGV', 0]])
+	assert.equal((await board()).status, 200)
+})
+
+test('nobody notices that a page cannot be had but in words of ours', async () => {
+	const web = s.web
+	await s.end()
+	const page = await ask(s, 'GET', '/login', { headers: { Accept: 'text/html' } })
+	assert.equal(page.status, 503)
+	assert.match(page.headers['content-type'], /^text\/html/)
+	assert.doesNotMatch(page.text, /nginx|Bad Gateway/)
+	assert.equal(web.exitCode, 0)
+	await s.start('--limit', '3')
+	assert.ok(await serves())
+})
+
+test('a worker that is stuck is killed, and named', async () => {
+	const lock = lib.session()
+	await lock.say('BEGIN; LOCK TABLE stories IN ACCESS EXCLUSIVE MODE;')
+	const r = await ask(s, 'PATCH', `${t.path}/stories/${t.stories[0].id}`, { headers: { ...auth, 'X-Request-Id': 'the-request-that-hangs' }, body: '{"version":1,"title":"x"}' })
+	await lock.say('ROLLBACK;')
+	lock.end()
+	assert.equal(r.status, 503)
+	assert.ok(r.ms > 2500 && r.ms < 8000, `${r.ms} ms`)
+	const told = s.events('worker_stuck').map(line => line.request_id)
+	assert.ok(told.length > 0 && told.every(id => id === 'the-request-that-hangs'), told.join())
+	assert.ok(await serves())
+})
+
+test('PostgreSQL away is said at once, and its return is found at once', async test => {
+	s.stack('stop', 'postgres')
+	const replies = await load(4, agent => ask(s, 'GET', '/health', { agent }), () => sleep(process.env.GNOMON_LONG ? 20000 : 3000))
+	const times = replies.map(r => r.ms).sort((a, b) => a - b)
+	const p99 = times[Math.floor(times.length * 0.99)]
+	test.diagnostic(`${replies.length} replies of 503, p99 ${p99.toFixed(1)} ms, at most ${times.at(-1).toFixed(1)} ms`)
+	assert.deepEqual(failures(replies, 503), {})
+	assert.ok(p99 < (sanitized ? 1000 : 250), `${p99} ms`)
+	assert.equal((await board()).status, 503)
+	assert.equal((await ask(s, 'GET', '/ready')).status, 503)
+	const metrics = await ask(s, 'GET', '/metrics')
+	assert.equal(metrics.status, 200)
+	assert.match(metrics.text, /^gnomon_database_up 0$/m)
+	s.stack('start', 'postgres')
+	const back = now()
+	assert.ok(await serves())
+	test.diagnostic(`healthy ${(now() - back).toFixed(0)} ms after its return`)
+	assert.ok(now() - back < 2000)
+	for (let i = 0; i < 20; i++) assert.equal((await board()).status, 200)
+})
+
+test('clients that send their bodies drop by drop hold nobody up', async test => {
+	const { hostname, port } = new URL(s.url)
+	const slow = Array.from({ length: 50 }, () => {
+		const line = net.connect(port, hostname)
+		line.on('error', () => {})
+		line.write(`POST ${t.path}/stories HTTP/1.1\r\nHost: x\r\nAuthorization: ${auth.Authorization}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`)
+		const drip = setInterval(() => line.write(' '), 100)
+		return () => { clearInterval(drip); line.destroy() }
+	})
+	await sleep(300)
+	const replies = await load(4, board, () => sleep(1500))
+	for (const end of slow) end()
+	const times = replies.map(r => r.ms).sort((a, b) => a - b)
+	test.diagnostic(`${replies.length} GET meanwhile, p99 ${times[Math.floor(times.length * 0.99)].toFixed(1)} ms`)
+	assert.deepEqual(failures(replies), {})
+	assert.ok(times[Math.floor(times.length * 0.99)] < (sanitized ? 5000 : 2000))
+})
+
+test('two hundred clients need no more connections than there are processes', async test => {
+	let most = 0
+	const replies = await load(200, board, async () => {
+		for (let i = 0; i < 10; i++) {
+			await sleep(200)
+			most = Math.max(most, Number(await lib.sqlLater(`SELECT count(*) FROM pg_stat_activity WHERE usename = 'gnomon_web'`)))
+		}
+	})
+	test.diagnostic(`${replies.length} GET, ${most} connections`)
+	assert.deepEqual(failures(replies), {})
+	assert.ok(most <= 6, `${most} connections`)
+})
+
+test('metrics are those of all processes, and none of them ever fell', async test => {
+	const count = async () => {
+		const { text } = await ask(s, 'GET', '/metrics')
+		return Number(/^gnomon_http_requests_total\{route="get_board",method="GET",status="200"\} (\d+)$/m.exec(text)[1])
+	}
+	const first = await count()
+	await Promise.all(Array.from({ length: 40 }, () => board()))
+	assert.equal(await count(), first + 40)
+	for (const pid of s.workers()) process.kill(pid, 'SIGKILL')
+	assert.ok(await until(() => s.workers().length === 6))
+	assert.equal(await count(), first + 40)
+	await s.end()
+	await s.start()
+	assert.ok(await serves())
+	assert.equal(await count(), first + 40)
+	const { text, headers } = await ask(s, 'GET', '/metrics')
+	assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
+	for (const name of ['gnomon_db_roundtrips_total', 'gnomon_db_reconnects_total', 'gnomon_http_request_duration_seconds_count',
+		'gnomon_jobs_queued', 'gnomon_jobs_oldest_seconds', 'process_resident_memory_bytes', 'process_start_time_seconds',
+		'gnomon_build_info', 'gnomon_worker_deaths_total', 'gnomon_reloads_total'])
+		assert.match(text, new RegExp(`^${name}\\b`, 'm'))
+	assert.match(text, /^gnomon_processes\{process="gnomon-web"\} 7$/m)
+	const lint = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' })
+	if (lint.error) return test.skip('promtool is not installed')
+	assert.equal(lint.status, 0, lint.stdout + lint.stderr)
+})
+
+test('sockets that systemd opened are served, and stay when the service goes', async test => {
+	const socket = `${s.run}/activated.sock`
+	const ended = spawnSync('systemd-socket-activate', ['--version'])
+	if (ended.error) return test.skip('systemd-socket-activate is not installed')
+	const environment = { GNOMON_SHARE: `${process.env.GNOMON_BIN}/../share/gnomon`, GNOMON_SECRET_FILE: `${s.home}/secret`, DATABASE_URL: `postgresql:///gnomon?host=${s.run}` }
+	const held = spawn('systemd-socket-activate', ['-l', socket, '--fdname=main', ...Object.entries(environment).map(([name, value]) => `-E${name}=${value}`),
+		`${process.env.GNOMON_BIN}/gnomon-web`, '--workers', '1'], { stdio: ['ignore', 'ignore', fs.openSync(`${s.home}/web.log`, 'a')] })
+	assert.ok(await until(() => fs.existsSync(socket)))
+	const ready = s.events('ready').length
+	const line = net.connect(socket)
+	line.on('error', () => {})
+	assert.ok(await until(() => s.events('ready').length > ready), fs.readFileSync(`${s.home}/web.log`, 'utf8').slice(-1000))
+	line.destroy()
+	const gone = new Promise(resolve => held.once('exit', resolve))
+	held.kill('SIGTERM')
+	assert.equal(await gone, 0)
+	assert.ok(fs.existsSync(socket), 'the socket is not ours to remove')
+})
