@@ -312,27 +312,34 @@ http__body_text(struct op *op, struct json_object *body)
 	    renamed, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
+/* The session of an access token that is good, or NULL. */
+static const char *
+token_session(struct op *op, const struct http_req *rq)
+{
+	static const char bearer[] = "Bearer ";
+	size_t n = strlen(bearer);
+
+	/* a scheme's name has no case (RFC 9110 section 11.1) */
+	return strncasecmp(rq->authorization, bearer, n) == 0
+	    ? auth_token_session(op, rq->authorization + n, time(NULL))
+	    : NULL;
+}
+
 /* Who asks: the hash of a cookie, or the session of an access token. */
 static enum err
 credential(struct op *op, const struct http_req *rq, const char **out_cookie,
     const char **out_session)
 {
-	static const char bearer[] = "Bearer ";
-
-	*out_cookie = *out_session = NULL;
-	/* a scheme's name has no case (RFC 9110 section 11.1) */
-	if (strncasecmp(rq->authorization, bearer, strlen(bearer)) == 0) {
-		*out_session = auth_token_session(
-		    op, rq->authorization + strlen(bearer), time(NULL));
-		if (!*out_session)
-			return op_fail(op, ERR_UNAUTHENTICATED,
-			    "the access token is not good");
+	*out_cookie = NULL;
+	*out_session = token_session(op, rq);
+	if (*out_session)
 		return ERR_OK;
-	}
 	*out_cookie = auth_cookie_hash(op, rq->cookie);
-	if (!*out_cookie)
-		return op_fail(op, ERR_UNAUTHENTICATED, "no credential");
-	return ERR_OK;
+	if (*out_cookie)
+		return ERR_OK;
+	return op_fail(op, ERR_UNAUTHENTICATED, "%s",
+	    *rq->authorization ? "the access token is not good"
+			       : "no credential");
 }
 
 /* gate is the endpoint whose path and role count (a form's own path). */
@@ -581,6 +588,19 @@ is_api(const struct http_req *rq)
 	    strcmp(rq->path, "/health") == 0 || strcmp(rq->path, "/ready") == 0;
 }
 
+/* Whose requests these are: what the endpoint takes as a credential. A token
+ * that is not good, or none, is one of the address. */
+static const char *
+asker(struct op *op, const struct http_req *rq)
+{
+	bool is_page = rq->endpoint->page || rq->endpoint->form_of;
+	const char *session = is_page
+	    ? http_cookie(op, rq, rq->is_https ? "__Host-s" : "s")
+	    : token_session(op, rq);
+
+	return session ? session : rq->address;
+}
+
 /*
  * A session may ask RATE_LIMIT times a minute; an address may try to sign in
  * (what goes to the slow pool without a credential) SIGN_IN_LIMIT times.
@@ -589,21 +609,16 @@ static bool
 is_within_limits(struct op *op, const struct http_req *rq, struct http_resp *rs)
 {
 	const struct endpoint *e = rq->endpoint;
-	bool stranger = e->role == ROLE_PUBLIC;
+	bool stranger = e->role == ROLE_PUBLIC, good;
 	int64_t limit = stranger ? config_int(CONFIG_SIGN_IN_LIMIT)
 				 : config_int(CONFIG_RATE_LIMIT);
 	struct limit_state state;
-	const char *session;
-	bool good;
 
 	if ((stranger && !e->slow) || limit == 0)
 		return true;
-	session = http_cookie(op, rq, rq->is_https ? "__Host-s" : "s");
-	good = limit_take(stranger   ? mem_fmt(op, "a%s", rq->address)
-		: *rq->authorization ? rq->authorization
-		: session            ? session
-				     : rq->address,
-	    limit, &state);
+	good = stranger
+	    ? limit_take(LIMIT_ADDRESS, rq->address, limit, &state)
+	    : limit_take(LIMIT_SESSION, asker(op, rq), limit, &state);
 	http_header(rs, "RateLimit-Limit", "%lld", (long long)state.limit);
 	http_header(
 	    rs, "RateLimit-Remaining", "%lld", (long long)state.remaining);

@@ -3,10 +3,13 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
-enum { CELLS = 1 << 16, PROBES = 8 };
+#include "auth/auth.h"
+
+enum { CELLS = 1 << 15, PROBES = 8 }; /* CELLS of each kind */
 
 /* A cell belongs to `who` during `window`; after that anybody may take it. */
 struct cell {
@@ -20,20 +23,22 @@ static struct cell *cells;
 bool
 limit_open(void)
 {
-	void *p = mmap(NULL, CELLS * sizeof(struct cell),
+	void *p = mmap(NULL, LIMIT_KINDS * CELLS * sizeof(struct cell),
 	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	cells = p == MAP_FAILED ? NULL : p;
 	return cells != NULL;
 }
 
+/* Keyed: nobody may choose whose neighbour to be, and take all the room. */
 static uint64_t
 hash(const char *s)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	unsigned char stamp[AUTH_STAMP_BYTES];
+	uint64_t h;
 
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+	auth_stamp(stamp, "limit", s, strlen(s));
+	memcpy(&h, stamp, sizeof(h));
 	return h ? h : 1;
 }
 
@@ -41,12 +46,12 @@ hash(const char *s)
  * Two processes may take the same cell at once: then one of the two loses a
  * few counts, which a guard can bear. */
 static struct cell *
-find(uint64_t who, uint32_t window)
+find(enum limit_kind kind, uint64_t who, uint32_t window)
 {
 	struct cell *free_cell = NULL;
 
 	for (size_t i = 0; i < PROBES; i++) {
-		struct cell *c = &cells[(who + i) % CELLS];
+		struct cell *c = &cells[kind * CELLS + (who + i) % CELLS];
 
 		if (c->window != window) {
 			free_cell = free_cell ? free_cell : c;
@@ -64,7 +69,8 @@ find(uint64_t who, uint32_t window)
 }
 
 bool
-limit_take(const char *who, int64_t limit, struct limit_state *out)
+limit_take(enum limit_kind kind, const char *who, int64_t limit,
+    struct limit_state *out)
 {
 	struct timespec now;
 	struct cell *cell;
@@ -75,7 +81,8 @@ limit_take(const char *who, int64_t limit, struct limit_state *out)
 		return true;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	out->reset_s = LIMIT_WINDOW_S - now.tv_sec % LIMIT_WINDOW_S;
-	cell = find(hash(who), (uint32_t)(now.tv_sec / LIMIT_WINDOW_S) + 1);
+	cell =
+	    find(kind, hash(who), (uint32_t)(now.tv_sec / LIMIT_WINDOW_S) + 1);
 	if (!cell)
 		return true;
 	count = (int64_t)atomic_fetch_add(&cell->count, 1) + 1;

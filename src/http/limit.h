@@ -18,11 +18,15 @@ struct limit_state {
 	int64_t limit, remaining, reset_s;
 };
 
+/* Each kind has room of its own, so that one cannot crowd the other out. */
+enum limit_kind { LIMIT_ADDRESS, LIMIT_SESSION, LIMIT_KINDS };
+
 /*
  * Counts one request of `who` (a session, an address) against limit per
  * window; false when there are too many. A limit of 0 counts nothing. Who has
  * no room in the table is let through: a guard must not become a fault.
  */
-bool limit_take(const char *who, int64_t limit, struct limit_state *out);
+bool limit_take(enum limit_kind kind, const char *who, int64_t limit,
+    struct limit_state *out);
 
 #endif

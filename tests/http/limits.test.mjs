@@ -44,6 +44,17 @@ describe('a session', () => {
 	test('takes nothing from another', async () => {
 		await ok(ask(t.member))
 	})
+	test('is the same one however its scheme is written', async () => {
+		for (let i = 0; i < 41; i++) {
+			const scheme = [...'bearer'].map((c, k) => (i >> k & 1 ? c.toUpperCase() : c)).join('')
+			const r = await s.call('GET', '/api/v1/users/me', { headers: { Authorization: `${scheme} ${t.member.token}` } })
+			if (r.status === 429) return
+		}
+		assert.fail('never refused')
+	})
+	test('is not made by a made-up token', async () => {
+		await exhaust(() => s.call('GET', '/api/v1/users/me', { token: unique() }), 20)
+	})
 	test('may always be asked whether it lives', async () => {
 		for (let i = 0; i < 50; i++) await ok(s.call('GET', i % 2 ? '/health' : '/ready'))
 	})
