@@ -166,7 +166,7 @@ escaped_unit(const char *s)
 /*
  * What json-c hides of a text it accepted: half a surrogate pair becomes
  * U+FFFD, of a name given twice the last value stays, and strings may run over
- * several lines. In valid JSON a backslash stands only in strings, and outside
+ * several lines or stand in single quotes. In valid JSON a backslash stands only in strings, and outside
  * of them every member has exactly one colon.
  */
 static const char *
@@ -192,6 +192,8 @@ hidden_fault(const char *s, struct json_object *value)
 			quoted = !quoted;
 		} else if (*s == ':' && !quoted) {
 			colons++;
+		} else if (*s == '\'' && !quoted) {
+			return "The body quotes with ' where JSON has \".";
 		} else if (quoted && (unsigned char)*s < 0x20) {
 			return "The body holds a control character.";
 		}

@@ -64,7 +64,7 @@ describe('kind', () => {
 	})
 	for (const [what, body] of Object.entries({
 		nothing: '', 'a space': ' ', 'half': '{"title":"x"', 'two': '{"title":"x"}{"title":"y"}', 'a comma': '{"title":"x",}', 'a comment': '{"title":"x"/**/}',
-		'single quotes': "{'title':'x'}", 'no quotes': '{title:"x"}', 'a raw newline in a string': '{"title":"a\nb"}', 'a raw NUL': '{"title":"a\0b"}', 'an escaped NUL': '{"title":"a\\u0000b"}',
+		'single quotes': "{'title':'x'}", 'single quotes of a name': `{'title':"x"}`, 'no quotes': '{title:"x"}', 'a raw newline in a string': '{"title":"a\nb"}', 'a raw NUL': '{"title":"a\0b"}', 'an escaped NUL': '{"title":"a\\u0000b"}',
 		'half a character': '{"title":"\\ud83d"}', 'the other half': '{"title":"\\ude42x"}', 'two first halves': '{"title":"\\ud83d\\ud83d\\ude42"}',
 		'NaN': '{"title":"x","estimate":NaN}', 'infinity': '{"title":"x","estimate":Infinity}', '-infinity': '{"title":"x","estimate":-Infinity}', 'too great a number': '{"title":"x","estimate":1e400}',
 		'a hexadecimal number': '{"title":"x","estimate":0x10}', 'an octal number': '{"title":"x","estimate":010}', 'a plus': '{"title":"x","estimate":+1}', 'a bare point': '{"title":"x","estimate":.5}',
