@@ -527,7 +527,8 @@ http__csv(struct op *op, const struct http_result *result, struct buf *out)
 				buf_char(out, ',');
 			first = false;
 			if (row)
-				text = rows_text(out, r, row - 1, col);
+				text = rows_text(out, r,
+				    args->backwards ? n - row : row - 1, col);
 			if (!row)
 				csv_write_field(out, name, strlen(name), true);
 			else
