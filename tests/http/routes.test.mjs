@@ -176,6 +176,12 @@ describe('somebody who may', () => {
 				assert.ok(head.headers['x-request-id'])
 			}
 		})
+	for (const route of secured.filter(r => r.method === 'GET'))
+		test(`${route.title} shows nothing of another tenant`, async () => {
+			const r = await ask(route, fill(route, ids(b)), b.owner)
+			for (const [name, value] of Object.entries(ids(a)))
+				if (/^[0-9a-f-]{36}$/.test(value)) assert.ok(!r.text.includes(value), `${name} of another tenant: ${r.text.slice(0, 300)}`)
+		})
 	test('a request may bring its own id', async () => {
 		const r = await get('/api/v1/users/me', { token: a.owner.token, headers: { 'X-Request-Id': 'my-own_Name-1' } })
 		assert.equal(r.headers['x-request-id'], 'my-own_Name-1')
