@@ -8,16 +8,18 @@
 SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.priority, s.estimate,
        s.due_date AS "dueDate", s.epic_id AS "epicId", u.id AS "assignee.id", u.name AS "assignee.name",
        s.created_at AS "createdAt", s.updated_at AS "updatedAt", s.version
-  FROM stories s
-  JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
+  FROM projects p
+ CROSS JOIN LATERAL (
+   SELECT * FROM stories s
+    WHERE s.workspace_id = gnomon.workspace() AND s.project_id = p.id AND s.deleted_at IS NULL AND {changed}
+      {status: AND s.status = ANY(:status)} {priority: AND s.priority = ANY(:priority)}
+      {assigneeId: AND s.assignee_id = :assigneeId} {epicId: AND s.epic_id = :epicId}
+      {sprintId: AND EXISTS (SELECT FROM sprint_items i WHERE i.workspace_id = gnomon.workspace() AND i.story_id = s.id
+                               AND i.sprint_id = :sprintId AND i.removed_at IS NULL)}
+      {q: AND strpos(lower(s.title), lower(:q)) > 0}
+    {page}) s
   LEFT JOIN users u ON u.id = s.assignee_id
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND {changed}
-   {status: AND s.status = ANY(:status)} {priority: AND s.priority = ANY(:priority)}
-   {assigneeId: AND s.assignee_id = :assigneeId} {epicId: AND s.epic_id = :epicId}
-   {sprintId: AND EXISTS (SELECT FROM sprint_items i WHERE i.workspace_id = gnomon.workspace() AND i.story_id = s.id
-                            AND i.sprint_id = :sprintId AND i.removed_at IS NULL)}
-   {q: AND strpos(lower(s.title), lower(:q)) > 0}
- {page}
+ WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project() {page}
 
 -- POST /api/v1/projects/{project}/stories                         create_story
 -- Adds a story at the end of its column.

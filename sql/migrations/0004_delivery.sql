@@ -79,6 +79,9 @@ CREATE TABLE stories (
   FOREIGN KEY (workspace_id, team_id) REFERENCES teams
 );
 CREATE INDEX stories_board ON stories (workspace_id, project_id, status, position, id) WHERE deleted_at IS NULL;
+-- list_stories reaches this by the project it joins, not by gnomon.project(): the
+-- planner looks at a setting's value, and a plan made for the project that holds
+-- nearly every story would read past all of them for another.
 CREATE INDEX stories_newest ON stories (workspace_id, project_id, id) WHERE deleted_at IS NULL;
 CREATE INDEX stories_assignee ON stories (workspace_id, assignee_id) WHERE deleted_at IS NULL AND status <> 'done';
 CREATE INDEX stories_epic ON stories (workspace_id, epic_id) WHERE deleted_at IS NULL;
