@@ -511,8 +511,13 @@ write_metric(struct buf *out, enum metric m, const struct series **list)
 		    s->metric == m)
 			list[n++] = s;
 	}
-	if (n == 0)
+	if (n == 0) {
+		if (count_labels(m) == 0) { /* it is there from the start */
+			metrics_head(out, m);
+			metrics_sample(out, m, 0, NULL);
+		}
 		return;
+	}
 	qsort(list, n, sizeof(*list), by_key);
 	metrics_head(out, m);
 	for (size_t i = 0; i < n; i++) {

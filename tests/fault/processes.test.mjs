@@ -145,7 +145,7 @@ test('a fault in a request kills one worker; its client and the log are told', a
 	assert.equal((await board()).status, 200)
 })
 
-test('nobody notices that a page cannot be had but in words of ours', async () => {
+test('where no process is left to answer, people get a page in words of ours', async () => {
 	const web = s.web
 	await s.end()
 	const page = await ask(s, 'GET', '/login', { headers: { Accept: 'text/html' } })
