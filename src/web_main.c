@@ -81,7 +81,6 @@ struct pool {
 	const char *socket;
 	int64_t n;
 	int fd; /* -1: there is no such pool */
-	bool is_keeping; /* nginx keeps connections to it */
 	int64_t pause_ms, next_ms; /* after a death before readiness */
 };
 
@@ -267,10 +266,8 @@ static _Noreturn void
 work(struct master *m, const struct pool *pool, const struct generation *g,
     struct seat *seat)
 {
-	struct fcgi_worker w = {.listen_fd = pool->fd,
-	    .lifeline_fd = g->lifeline[0],
-	    .keeps = pool->is_keeping,
-	    .seat = seat};
+	struct fcgi_worker w = {
+	    .listen_fd = pool->fd, .lifeline_fd = g->lifeline[0], .seat = seat};
 	struct op *op = op_new(NULL, "warm", NULL);
 
 	/* the lifelines work only when nobody but the master can hold them */
@@ -742,8 +739,7 @@ main(int argc, char **argv)
 {
 	struct master m = {
 	    .argv = argv,
-	    .pools = {{.n = 4, .fd = -1, .is_keeping = true},
-		{.n = 2, .fd = -1}},
+	    .pools = {{.n = 4, .fd = -1}, {.n = 2, .fd = -1}},
 	    .limit_ms = 120000,
 	    .seats_fd = -1,
 	    .metrics_fd = -1,

@@ -51,8 +51,8 @@ bool auth_csrf_matches(const char *cookie, const char *given);
 char *auth_seal(void *owner, const char *text);
 char *auth_unseal(void *owner, const char *sealed); /* NULL when touched */
 
-/* A keyed hash (BLAKE2b) of name and bytes: what we gave away to keep is ours
- * when it comes back. */
+/* A keyed hash (SipHash-2-4 of 128 bits) of name and bytes: what we gave away
+ * to keep is ours when it comes back. */
 enum { AUTH_STAMP_BYTES = 16 };
 void auth_stamp(unsigned char out[AUTH_STAMP_BYTES], const char *name,
     const void *bytes, size_t n);

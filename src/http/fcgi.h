@@ -8,8 +8,6 @@
 #ifndef GNOMON_HTTP_FCGI_H
 #define GNOMON_HTTP_FCGI_H
 
-#include <stdbool.h>
-
 #include "db/db.h"
 #include "http/seats.h"
 
@@ -20,7 +18,6 @@ int fcgi_listen(const char *path);
 struct fcgi_worker {
 	int listen_fd;
 	int lifeline_fd; /* readable (end of file) means: finish and leave */
-	bool keeps; /* nginx keeps connections to this pool */
 	struct db *db;
 	struct seat *seat;
 };

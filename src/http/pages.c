@@ -512,11 +512,6 @@ http__error_page(struct op *op, const struct http_req *rq, struct http_resp *rs)
 	}
 	if (json_object_object_get_ex(op->details, "errors", &errors))
 		json_object_object_add(c, "errors", json_object_get(errors));
-	if (rq->endpoint && rq->endpoint->again) {
-		const struct endpoint *back = rq->endpoint->again;
-
-		put(c, "backHref", back == rq->endpoint ? rq->path : rq->path);
-	}
 	rs->status = info->status;
 	if (templates_render(templates,
 		op->err == ERR_VERSION_CONFLICT &&

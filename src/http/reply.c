@@ -18,7 +18,7 @@
 #include "view/humane.h"
 #include "view/markdown.h"
 
-enum { DEPTH_MAX = 4, HTML_MAX = 4 << 20 };
+enum { HTML_MAX = 4 << 20 };
 
 static bool
 is_hidden(const char *name)
