@@ -553,7 +553,11 @@ answer_api(struct op *op, struct http_req *rq, struct http_resp *rs)
 	err = http__once_open(op, rq, rq->idempotency_key);
 	if (!err)
 		err = run_and_write(op, rq, rs, args);
-	return err == ERR_REPLAYED ? replay(op, rq, rs) : err;
+	if (err == ERR_REPLAYED)
+		return replay(op, rq, rs);
+	if (err) /* before it is told: who hears of it may ask again at once */
+		http__once_drop(rq);
+	return err;
 }
 
 /* The error envelope of the API. */

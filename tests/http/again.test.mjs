@@ -187,6 +187,12 @@ describe('a write with a key', () => {
 		for (const key of ['k'.repeat(201), 'a b', 'a"b', 'a,b', 'ä'])
 			await refused(keyed(Buffer.from(key).toString('latin1'), { title: 'x' }), 422, 'validation_failed')
 	})
+	test('of a refused write is free when the refusal is heard', async () => {
+		const key = unique()
+		const story = `${t.path}/stories/${t.stories[0].id}`
+		for (let i = 0; i < 40; i++)
+			await refused(patch(story, { ...t.owner, json: { version: 1 << 30, title: 'x' }, headers: { 'Idempotency-Key': key } }), 409, 'version_conflict')
+	})
 	test('of a form, too', async () => {
 		const { list: [insight] } = insights(t)
 		const cookie = await browser(t.owner)
