@@ -47,6 +47,7 @@ SELECT i.id, i.number, i.agent_key AS "agentKey", i.insight_type AS "insightType
 -- role:   member
 -- path:   {insight} key(I)
 -- body:   InsightAction
+-- counts: INSIGHTS agentKey, severity, state
 -- reply:  200 Insight
 WITH act AS (
   SELECT * FROM jsonb_to_record(:body) AS b (action text, version integer, owner_id uuid)
@@ -78,7 +79,7 @@ WITH act AS (
   UNION ALL
   SELECT v.refused, old.* FROM old JOIN verdict v ON v.id = old.id WHERE v.refused IS NOT NULL
 )
-SELECT i.refused AS "!", i.id, i.number, i.agent_key AS "agentKey", i.insight_type AS "insightType", i.severity, i.confidence,
+SELECT i.refused AS "!", i.state <> (SELECT state FROM old) AS "~changed", i.id, i.number, i.agent_key AS "agentKey", i.insight_type AS "insightType", i.severity, i.confidence,
        i.title, i.body, i.recommendations, i.evidence, i.entity_refs AS "entityRefs", i.state,
        u.id AS "owner.id", u.name AS "owner.name", p.id AS "project.id", p.key AS "project.key", p.name AS "project.name",
        r.id AS "run.id", r.number AS "run.number",

@@ -218,6 +218,8 @@ struct block {
 	struct g_use *uses;
 	const char **errors;
 	size_t n_errors;
+	const char *metric; /* what a success counts in, or NULL */
+	const char *counted[4];
 	bool has_role;
 	struct buf *doc;
 };
@@ -591,6 +593,39 @@ head_errors(struct block *b, char *value)
 	}
 }
 
+/* counts: INSIGHTS agentKey, severity, state */
+static void
+head_counts(struct block *b, char *value)
+{
+	static const struct {
+		const char *metric, *labels;
+	} known[] = {
+#define COUNTER(id, name, labels, help) {#id, labels},
+#define GAUGE(id, name, labels, help)
+#define HISTOGRAM(id, name, labels, bounds, help)
+#include "base/metrics.def"
+#undef COUNTER
+#undef GAUGE
+#undef HISTOGRAM
+	};
+	char *metric = cut(&value, " "), *column;
+	size_t i = 0, n = 0, labels = 1;
+
+	while (i < nitems(known) &&
+	    (!metric || strcmp(known[i].metric, metric) != 0))
+		i++;
+	if (i == nitems(known))
+		fail("there is no counter \"%s\"", metric ? metric : "");
+	for (const char *c = known[i].labels; *c; c++)
+		labels += *c == ',';
+	while (value && (column = next_declaration(&value)))
+		if (n < nitems(b->counted))
+			b->counted[n++] = column;
+	if (n != labels)
+		fail("%s has the labels %s", metric, known[i].labels);
+	b->metric = metric;
+}
+
 static void
 head_pool(struct block *b, char *value)
 {
@@ -690,6 +725,7 @@ static const struct {
     {"reply", head_reply},
     {"handler", head_handler},
     {"errors", head_errors},
+    {"counts", head_counts},
     {"pool", head_pool},
     {"cache", head_cache},
     {"page", head_page},
@@ -1244,6 +1280,14 @@ put_block(const struct block *b)
 			printf("\"%s\", ", b->errors[i]);
 		printf("NULL}");
 	}
+	if (b->metric) {
+		printf(",\n\t.tally = &(const struct tally){METRIC_%s, {",
+		    b->metric);
+		for (size_t i = 0; i < nitems(b->counted); i++)
+			if (b->counted[i])
+				printf("\"%s\", ", b->counted[i]);
+		printf("}}");
+	}
 	printf(",\n\t.page = ");
 	put_string(e->page);
 	printf(",\n\t.message = ");
@@ -1331,6 +1375,7 @@ make_endpoints(int argc, char **argv)
 	qsort(blocks, n_blocks, sizeof(*blocks), by_path);
 	check_table();
 	printf("/* Made by sqlgen from sql/; edit the blocks there. */\n"
+	       "#include \"base/metrics.h\"\n"
 	       "#include \"http/endpoint.h\"\n\n");
 	for (size_t k = 0; k < n_enums; k++) {
 		printf("static const char *const enum_%s[] "

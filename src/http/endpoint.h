@@ -125,6 +125,12 @@ struct use {
 	const char *as;
 };
 
+/* What a success counts in, and the columns whose values are its labels. */
+struct tally {
+	unsigned metric; /* enum metric */
+	const char *columns[4];
+};
+
 typedef enum err
 endpoint_handler(struct op *op, struct http_req *rq, struct http_resp *rs);
 
@@ -154,6 +160,7 @@ struct endpoint {
 	endpoint_handler *handler;
 	const char *const *errors; /* words a handler gives, up to a NULL;
 				      NULL: none of its own */
+	const struct tally *tally; /* or NULL */
 	/* pages and forms */
 	const char *page; /* template below pages/, or NULL */
 	const struct use *uses;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "http/http_priv.h"
 #include "text/csv.h"
@@ -471,6 +472,20 @@ http__document(struct op *op, const struct http_result *result,
 	return ERR_OK;
 }
 
+/* Counts a success, unless the hidden column says that nothing changed. */
+static void
+tally(struct op *op, const struct tally *t, const struct rows *rows)
+{
+	const char *values[nitems(t->columns)];
+	int changed = rows_find(rows, "~changed");
+
+	if (changed >= 0 && !rows_bool(rows, 0, (size_t)changed))
+		return;
+	for (size_t i = 0; i < nitems(t->columns) && t->columns[i]; i++)
+		values[i] = rows_get(op, rows, 0, t->columns[i]);
+	metrics_add(t->metric, 1, values);
+}
+
 enum err
 http__outcome(struct op *op, const struct http_result *result)
 {
@@ -488,8 +503,11 @@ http__outcome(struct op *op, const struct http_result *result)
 		return rows_width(rows) ? op_fail(op, ERR_NOT_FOUND, "no row")
 					: ERR_OK;
 	word = rows_get(op, rows, 0, "!");
-	if (!word)
+	if (!word) {
+		if (e->tally)
+			tally(op, e->tally, rows);
 		return ERR_OK;
+	}
 	if (err_of_word(word) == ERR_VERSION_CONFLICT) {
 		struct buf *current = buf_new(op, HTTP_REPLY_MAX);
 
