@@ -19,9 +19,13 @@ EXTRA_DIST += tests/unit/openapi-3.1.schema.json
 endif
 
 if FUZZ
-httptoolsdir =
-httptools_PROGRAMS = tests/fuzz/fuzz_params
+fuzz_programs += tests/fuzz/fuzz_params tests/fuzz/fuzz_request
 tests_fuzz_fuzz_params_SOURCES = tests/fuzz/fuzz_params.c
 tests_fuzz_fuzz_params_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_params_LDADD = $(LIBS_ALL)
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c
+tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_request_LDADD = $(LIBS_ALL)
+tests_fuzz_fuzz_request_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DSOURCE_DIR='"$(abs_srcdir)"'
 endif

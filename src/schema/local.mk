@@ -43,16 +43,14 @@ tests_unit_test_schema_SOURCES = tests/unit/test_schema.c tests/unit/unit.h
 tests_unit_test_schema_LDADD = $(UNIT_LIBS)
 endif
 
-# Driven by the official suite and by fuzzers: built, and, as their folder has
-# no name, never installed.
-schematoolsdir =
-schematools_PROGRAMS = tests/drivers/schema
+# Driven by the official suite.
+noinst_PROGRAMS += tests/drivers/schema
 tests_drivers_schema_SOURCES = tests/drivers/schema.c
 tests_drivers_schema_LDADD = $(LIBS_ALL)
 EXTRA_DIST += tests/drivers/run-schema
 
 if FUZZ
-schematools_PROGRAMS += tests/fuzz/fuzz_schema
+fuzz_programs += tests/fuzz/fuzz_schema
 tests_fuzz_fuzz_schema_SOURCES = tests/fuzz/fuzz_schema.c
 tests_fuzz_fuzz_schema_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_schema_LDADD = $(LIBS_ALL)

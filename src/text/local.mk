@@ -13,7 +13,7 @@ tests_unit_test_text_LDADD = $(UNIT_LIBS)
 endif
 
 if FUZZ
-EXTRA_PROGRAMS = tests/fuzz/fuzz_csv
+fuzz_programs += tests/fuzz/fuzz_csv
 tests_fuzz_fuzz_csv_SOURCES = tests/fuzz/fuzz_csv.c
 tests_fuzz_fuzz_csv_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_csv_LDADD = $(LIBS_ALL)

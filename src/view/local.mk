@@ -18,10 +18,8 @@ tests_unit_test_markdown_SOURCES = tests/unit/test_markdown.c tests/unit/unit.h
 tests_unit_test_markdown_LDADD = $(UNIT_LIBS)
 endif
 
-# What suites and fuzzers drive: built, and, as their folder has no name, never
-# installed. tests/drivers/run-* hold the drivers to the specifications.
-viewtoolsdir =
-viewtools_PROGRAMS = tests/drivers/mustache tests/drivers/markdown
+# tests/drivers/run-* hold the drivers to the specifications.
+noinst_PROGRAMS += tests/drivers/mustache tests/drivers/markdown
 tests_drivers_mustache_SOURCES = tests/drivers/mustache.c
 tests_drivers_mustache_LDADD = $(LIBS_ALL)
 tests_drivers_markdown_SOURCES = tests/drivers/markdown.c
@@ -29,7 +27,7 @@ tests_drivers_markdown_LDADD = $(LIBS_ALL)
 EXTRA_DIST += tests/drivers/run-mustache tests/drivers/run-markdown
 
 if FUZZ
-viewtools_PROGRAMS += tests/fuzz/fuzz_mustache tests/fuzz/fuzz_markdown
+fuzz_programs += tests/fuzz/fuzz_mustache tests/fuzz/fuzz_markdown
 tests_fuzz_fuzz_mustache_SOURCES = tests/fuzz/fuzz_mustache.c
 tests_fuzz_fuzz_mustache_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_mustache_LDADD = $(LIBS_ALL)

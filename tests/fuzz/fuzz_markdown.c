@@ -23,8 +23,8 @@ is_own_tag(const char *html)
 	    "hr />", "br />", "div>", "table>", "thead>", "tbody>", "tr>",
 	    "td>", "td class=\"n\">", "th>", "th scope=\"col\">",
 	    "th scope=\"col\" class=\"n\">",
-	    "div class=\"scroll\" role=\"group\" tabindex=\"0\" "
-	    "aria-label=\"Table\">"};
+	    ("div class=\"scroll\" role=\"group\" tabindex=\"0\" "
+	     "aria-label=\"Table\">")};
 
 	html += *html == '/';
 	for (size_t i = 0; i < nitems(tags); i++)
