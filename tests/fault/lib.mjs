@@ -60,7 +60,9 @@ export async function privateStack() {
 	const port = await freePort()
 	const settings = `${home}/settings`
 	fs.writeFileSync(settings, '')
-	const environment = { ...process.env, GNOMON_SETTINGS: settings, GNOMON_METRICS: `${run}/metrics` }
+	// a fault that a test makes is a signal with sanitizers, too, and no report
+	const sanitizer = [process.env.ASAN_OPTIONS, 'handle_segv=0'].filter(Boolean).join(':')
+	const environment = { ...process.env, ASAN_OPTIONS: sanitizer, GNOMON_SETTINGS: settings, GNOMON_METRICS: `${run}/metrics` }
 	for (const name of ['DATABASE_URL', 'GNOMON_URL', 'GNOMON_SHARE', 'GNOMON_SECRET_FILE', 'LOG_LEVEL']) delete environment[name]
 	const out = fs.openSync(`${home}/stack.log`, 'a')
 	const stack = (command, ...rest) => {
