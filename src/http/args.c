@@ -1,6 +1,8 @@
 /* An endpoint's parameters: out of path and query, typed and bounded. */
+#include <assert.h>
 #include <ctype.h>
 
+#include "auth/auth.h"
 #include "base/text.h"
 #include "http/http_priv.h"
 
@@ -76,30 +78,11 @@ digits(const char *v, int n)
 	return value;
 }
 
-/* Whether v begins with a day of the calendar, 0001-01-01 to 9999-12-31. */
-static bool
-begins_with_date(const char *v)
-{
-	static const int days[] = {
-	    31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	int year, month, day;
-	bool leap;
-
-	if (!has_shape(v, "0000-00-00"))
-		return false;
-	year = digits(v, 4);
-	month = digits(v + 5, 2);
-	day = digits(v + 8, 2);
-	leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-	return year >= 1 && month >= 1 && month <= 12 && day >= 1 &&
-	    day <= days[month - 1] + (month == 2 && leap);
-}
-
 /* RFC 3339 with Z or an offset. */
 static bool
 is_time(const char *v)
 {
-	if (!begins_with_date(v) || (v[10] | 0x20) != 't' ||
+	if (!text_is_date(v) || (v[10] | 0x20) != 't' ||
 	    !has_shape(v + 11, "00:00:00") || digits(v + 11, 2) > 23 ||
 	    digits(v + 14, 2) > 59 || digits(v + 17, 2) > 59)
 		return false;
@@ -144,7 +127,7 @@ fault(struct op *op, const struct param *p, const char *v)
 	case PARAM_UUID:
 		return text_is_uuid(v) ? NULL : "Enter an id (uuid).";
 	case PARAM_DATE:
-		return begins_with_date(v) && !v[10]
+		return text_is_date(v) && !v[10]
 		    ? NULL
 		    : "Enter a date like 2026-11-20.";
 	case PARAM_TIME:
@@ -386,22 +369,20 @@ page_args(struct op *op, const struct http_pair *pairs, size_t n, bool *used,
 		op_invalid(op, "cursor", "This cursor is not for this list.");
 }
 
-/* A hash (FNV-1a) of list and filters: a cursor is only good for the list it
- * was made for. It travels sealed, so it need not withstand an attacker. */
-static const char *
-filter_hash(struct op *op, const struct http_args *args)
+const char *
+http__digest(
+    struct op *op, const char *name, const char *const *values, size_t n)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-	const struct endpoint *e = args->endpoint;
+	unsigned char stamp[AUTH_STAMP_BYTES];
+	struct buf *b = buf_new(op, HTTP_BODY_MAX);
 
-	for (size_t i = 0; i <= e->n_slots; i++) {
-		const char *s = i < e->n_slots ? args->values[i] : e->name;
-
-		for (; s && *s; s++)
-			h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
-		h = (h ^ (s ? 1 : 2)) * UINT64_C(0x100000001b3);
-	}
-	return mem_fmt(op, "%016llx", (unsigned long long)h);
+	for (size_t i = 0; i < n; i++)
+		if (values[i])
+			buf_fmt(
+			    b, "%zu:%zu:%s", i, strlen(values[i]), values[i]);
+	assert(!b->full);
+	auth_stamp(stamp, name, b->data, b->len);
+	return text_hex(op, stamp, sizeof(stamp));
 }
 
 enum err
@@ -420,7 +401,7 @@ http__args(struct op *op, const struct http_req *rq, const struct endpoint *e,
 		else if (path_arg(op, rq, p, args))
 			return op->err;
 	}
-	args->filter = filter_hash(op, args);
+	args->filter = http__digest(op, e->name, args->values, e->n_slots);
 	if (e->n_orders)
 		page_args(op, pairs, n, used, args);
 	if (op->err)

@@ -81,16 +81,16 @@ scope_of(struct op *op, const struct http_req *rq)
 static const char *
 variant_of(struct op *op, const struct http_args *args)
 {
-	uint64_t h = hash(UINT64_C(0xcbf29ce484222325), args->filter);
+	const struct order *order = args->order;
+	size_t n_keys = args->keys && order ? order->n_columns : 0;
+	const char **values = mem_array(op, const char *, 3 + n_keys);
 
-	if (args->order)
-		h = hash(h, args->order->name);
-	for (size_t i = 0;
-	     args->keys && args->order && i < args->order->n_columns; i++)
-		h = hash(h, args->keys[i]);
-	h = hash(h, args->backwards ? "b" : "f");
-	h = hash(h, mem_fmt(op, "%" PRId64, args->limit));
-	return mem_fmt(op, "%016" PRIx64, h);
+	values[0] = order ? order->name : NULL;
+	values[1] = args->backwards ? "back" : NULL;
+	values[2] = mem_fmt(op, "%" PRId64, args->limit);
+	for (size_t i = 0; i < n_keys; i++)
+		values[3 + i] = args->keys[i];
+	return http__digest(op, args->filter, values, 3 + n_keys);
 }
 
 static const char *

@@ -52,6 +52,13 @@ enum err http__args(struct op *op, const struct http_req *rq,
     const struct endpoint *e, const struct http_pair *pairs, size_t n,
     bool *used, struct http_args **out_args) MUST_CHECK;
 
+/* A keyed hash of name and values, 32 hexadecimal digits. Each value goes in
+ * with its place and length, and NULL is not "": who chooses one value cannot
+ * make it look like others, nor find two that look the same. At most
+ * HTTP_BODY_MAX bytes. */
+const char *http__digest(
+    struct op *op, const char *name, const char *const *values, size_t n);
+
 /* The PREFIX of a story key in the path ("AC" of AC-311), or NULL. */
 const char *http__story_prefix(
     struct op *op, const struct http_req *rq, const struct endpoint *e);

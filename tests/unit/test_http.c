@@ -681,6 +681,46 @@ the_exclamation_column_tells_the_outcome(void **state)
 	}
 }
 
+/* What one value says cannot be said by another, or by two. */
+static void
+no_two_lists_of_values_have_one_digest(void **state)
+{
+	static const char *const cases[][3] = {
+	    {NULL, NULL, NULL},
+	    {"", NULL, NULL},
+	    {NULL, "", NULL},
+	    {"", "", NULL},
+	    {"a", "b", NULL},
+	    {"ab", NULL, NULL},
+	    {"ab", "", NULL},
+	    {NULL, "ab", NULL},
+	    {"a", NULL, "b"},
+	    {"a\x01", "b", NULL},
+	    {"a",
+		"\x01"
+		"b",
+		NULL},
+	    {"a\x02"
+	     "b",
+		NULL, NULL},
+	    {"a1:1:b", NULL, NULL},
+	};
+	struct op *op = op_new(*state, "test", NULL);
+
+	for (size_t i = 0; i < nitems(cases); i++) {
+		const char *digest = http__digest(op, "list", cases[i], 3);
+
+		assert_int_equal(strlen(digest), 32);
+		assert_string_equal(
+		    digest, http__digest(op, "list", cases[i], 3));
+		assert_string_not_equal(
+		    digest, http__digest(op, "tsil", cases[i], 3));
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(
+			    digest, http__digest(op, "list", cases[k], 3));
+	}
+}
+
 static void
 cookies_are_found_by_their_whole_name(void **state)
 {
@@ -726,6 +766,7 @@ main(void)
 	    unit(values_are_held_to_their_types),
 	    unit(a_statement_has_what_was_given),
 	    unit(a_cursor_is_good_for_its_list_only),
+	    unit(no_two_lists_of_values_have_one_digest),
 	    unit(dotted_names_nest_and_empty_objects_are_null),
 	    unit(lists_in_rows_go_to_the_row_with_their_key),
 	    unit(the_exclamation_column_tells_the_outcome),
