@@ -71,6 +71,35 @@ text_is_uuid(const char *text)
 	return text[36] == '\0';
 }
 
+static int
+digits(const char *text, size_t n)
+{
+	int value = 0;
+
+	for (size_t i = 0; i < n; i++)
+		value = value * 10 + (text[i] - '0');
+	return value;
+}
+
+bool
+text_is_date(const char *text)
+{
+	static const int days[] = {
+	    31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	int year, month, day;
+	bool leap;
+
+	for (const char *c = "0000-00-00", *t = text; *c; c++, t++)
+		if (*c == '0' ? !isdigit((unsigned char)*t) : *t != *c)
+			return false;
+	year = digits(text, 4);
+	month = digits(text + 5, 2);
+	day = digits(text + 8, 2);
+	leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+	return year >= 1 && month >= 1 && month <= 12 && day >= 1 &&
+	    day <= days[month - 1] + (month == 2 && leap);
+}
+
 bool
 text_int(const char *text, int64_t *out)
 {

@@ -19,6 +19,10 @@ size_t text_utf8_length(const char *text, size_t n);
 
 bool text_is_uuid(const char *text);
 
+/* True when text begins with a day of the calendar as ISO 8601 writes it,
+ * 0001-01-01 to 9999-12-31, in ten characters; any text may follow. */
+bool text_is_date(const char *text);
+
 /* A whole decimal number with nothing around it; false leaves *out alone. */
 bool text_int(const char *text, int64_t *out);
 

@@ -95,6 +95,35 @@ only_uuids_are_uuids(void **state)
 }
 
 static void
+only_days_of_the_calendar_are_dates(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_date;
+	} cases[] = {
+	    {"2026-11-20", true},
+	    {"2026-11-20T08:00:00Z", true},
+	    {"2024-02-29", true},
+	    {"2000-02-29", true},
+	    {"2026-02-29", false},
+	    {"1900-02-29", false},
+	    {"2026-02-31", false},
+	    {"2026-04-31", false},
+	    {"2026-13-01", false},
+	    {"2026-00-10", false},
+	    {"2026-01-00", false},
+	    {"0000-01-01", false},
+	    {"2026-1-1", false},
+	    {"2026/01/01", false},
+	    {"2026-01", false},
+	    {"", false},
+	};
+
+	for (size_t i = 0; i < nitems(cases); i++)
+		assert_int_equal(text_is_date(cases[i].text), cases[i].is_date);
+}
+
+static void
 the_first_failure_of_an_operation_stays(void **state)
 {
 	struct op *op = op_new(*state, "r1", NULL);
@@ -128,6 +157,7 @@ main(void)
 	    unit(html_text_cannot_leave_its_place),
 	    unit(numbers_are_whole_or_refused),
 	    unit(only_uuids_are_uuids),
+	    unit(only_days_of_the_calendar_are_dates),
 	    unit(the_first_failure_of_an_operation_stays),
 	    unit(every_invalid_value_is_told),
 	};
