@@ -237,31 +237,27 @@ lookup(void *owner, const char *map, const char *name)
 	return NULL;
 }
 
-/* 2026-11-20…, or Jira's 20/Nov/26…, as 2026-11-20. */
+/* 2026-11-20…, or Jira's 20/Nov/26…, as 2026-11-20; NULL when it is no day of
+ * the calendar. */
 static const char *
 date_of(void *owner, const char *text)
 {
 	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May",
 	    "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-	int year, month, day, end = 0;
+	int year, day;
+	size_t month = 0;
+	const char *date;
 	char name[4];
 
-	if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &end) == 3 &&
-	    end == 10) {
-		if (month < 1 || month > 12 || day < 1 || day > 31)
-			return NULL;
+	if (text_is_date(text))
 		return mem_dup_n(owner, text, 10);
-	}
-	if (sscanf(text, "%2d/%3s/%4d", &day, name, &year) != 3 || day < 1 ||
-	    day > 31)
+	if (sscanf(text, "%2d/%3s/%4d", &day, name, &year) != 3)
 		return NULL;
-	if (year < 100)
-		year += 2000;
-	for (month = 0; month < 12; month++)
-		if (strcasecmp(months[month], name) == 0)
-			return mem_fmt(
-			    owner, "%04d-%02d-%02d", year, month + 1, day);
-	return NULL;
+	while (month < nitems(months) && strcasecmp(months[month], name) != 0)
+		month++;
+	date = mem_fmt(owner, "%04d-%02zu-%02d", year + (year < 100 ? 2000 : 0),
+	    month + 1, day);
+	return text_is_date(date) ? date : NULL;
 }
 
 struct reading {
