@@ -236,7 +236,7 @@ async function pgbench(c, connections, { session, first, time = seconds }) {
 // ---- writes leave their traces
 
 // The first story that nobody has written to yet (a kept stack may have been measured before).
-let fresh = Number(psql(`SELECT coalesce(max(number) FILTER (WHERE version > 1), 0) + 1
+let fresh = Number(psql(`SELECT coalesce(max(s.number) FILTER (WHERE s.version > 1), 0) + 1
 	FROM stories s JOIN projects p ON p.id = s.project_id WHERE p.key = 'BIG'`))
 const traces = first => psql(`SELECT (SELECT count(*) FROM events e WHERE e.scope_id = p.id),
 	(SELECT rev FROM revisions r WHERE r.scope_id = p.id),
