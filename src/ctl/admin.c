@@ -34,11 +34,42 @@ ctl_open(const char *role)
 	return op;
 }
 
+enum err
+ctl_session(struct op *op, const char *workspace, const char *email,
+    const char **out_session)
+{
+	struct op *root = ctl_open(NULL);
+	struct rows *rows;
+	enum err e;
+
+	if (!root)
+		return op_fail(op, ERR_UNAVAILABLE, "no DATABASE_URL");
+	e = q_operator_session(root, workspace, email, &rows);
+	if (!e)
+		*out_session = rows_get(op, rows, 0, "session");
+	else if (e == ERR_NOT_FOUND && *email)
+		op_fail(op, e, "There is no workspace %s with a member %s.",
+		    workspace, email);
+	else if (e == ERR_NOT_FOUND)
+		op_fail(op, e, "There is no workspace %s.", workspace);
+	else
+		op_fail(op, e, "%s", root->why);
+	mem_drop(&root);
+	return e;
+}
+
+/* Where the detail is a sentence, that is what people need; else it is for
+ * those who mend, and the sentence of the error goes before it. */
 int
 ctl_failed(const struct op *op)
 {
-	fprintf(stderr, "%s\n%s\n", err_info(op->err)->sentence,
-	    op->why ? op->why : "");
+	const char *why = op->why ? op->why : "";
+
+	if (text_starts(why, ": "))
+		why += 2; /* a fault of no field in particular */
+	if (!text_ends(why, "."))
+		fprintf(stderr, "%s\n", err_info(op->err)->sentence);
+	fprintf(stderr, "%s%s", why, text_ends(why, "\n") ? "" : "\n");
 	return 1;
 }
 
@@ -159,6 +190,7 @@ ctl_user(int argc, char **argv)
 	const char *name = NULL, *file = NULL, *password;
 	struct rows *made;
 	struct op *op;
+	enum err e;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -181,9 +213,19 @@ ctl_user(int argc, char **argv)
 	password = read_password(op, file);
 	if (!password)
 		return 1;
-	if (q_register(op, argv[optind + 1], name,
-		auth_password_hash(op, password), &made))
-		return ctl_failed(op);
+	e = q_register(op, argv[optind + 1], name,
+	    auth_password_hash(op, password), &made);
+	if (e == ERR_CONFLICT)
+		fprintf(
+		    stderr, "%s has an account already.\n", argv[optind + 1]);
+	else if (e == ERR_VALIDATION_FAILED)
+		fputs("An address has 3 to 254 characters, a name 1 to "
+		      "120.\n",
+		    stderr);
+	else if (e)
+		ctl_failed(op);
+	if (e)
+		return 1;
 	printf("Made %s with the workspace %s.\n", argv[optind + 1],
 	    rows_get(op, made, 0, "workspace_slug"));
 	mem_drop(&op);
@@ -212,6 +254,16 @@ ctl_demo(int argc, char **argv)
 			today = optarg;
 		else
 			return 2;
+	}
+	if (optind < argc) {
+		fputs("usage: gnomonctl demo [--password-file FILE] "
+		      "[--today DATE]\n",
+		    stderr);
+		return 2;
+	}
+	if (*today && (!text_is_date(today) || today[10])) {
+		fputs("--today takes a date like 2026-11-20.\n", stderr);
+		return 2;
 	}
 	op = ctl_open(NULL);
 	if (!op || !open_auth())

@@ -93,8 +93,7 @@ ctl_agent(int argc, char **argv)
 	    {NULL, 0, NULL, 0},
 	};
 	const char *workspace = NULL, *job, *session;
-	struct op *root, *op;
-	struct rows *rows;
+	struct op *op;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -108,17 +107,14 @@ ctl_agent(int argc, char **argv)
 		    stderr);
 		return 2;
 	}
-	root = ctl_open(NULL);
 	op = ctl_open("gnomon_web");
-	if (!root || !op)
+	if (!op)
 		return 1;
-	if (q_operator_session(root, workspace, "", &rows))
-		return ctl_failed(root);
-	session = rows_get(root, rows, 0, "session");
-	if (queue(op, session, workspace, argv[optind + 1], &job))
-		return ctl_failed(op);
-	c = await(op, session, workspace, job);
+	if (ctl_session(op, workspace, "", &session) ||
+	    queue(op, session, workspace, argv[optind + 1], &job))
+		c = ctl_failed(op);
+	else
+		c = await(op, session, workspace, job);
 	mem_drop(&op);
-	mem_drop(&root);
 	return c;
 }

@@ -30,6 +30,13 @@ int ctl_doctor(int argc, char **argv);
  * error, when DATABASE_URL is not set. */
 struct op *ctl_open(const char *role);
 
+/* A session of one hour as the member of the workspace who has this address;
+ * "" is the workspace's first owner. It is opened on a connection of its own,
+ * as ctl_open(NULL) makes it; the session belongs to op. A workspace or member
+ * that is not there is ERR_NOT_FOUND, with a sentence for people. */
+enum err ctl_session(struct op *op, const char *workspace, const char *email,
+    const char **out_session) MUST_CHECK;
+
 /* Says why op failed; returns 1. */
 int ctl_failed(const struct op *op);
 

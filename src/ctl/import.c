@@ -18,9 +18,10 @@
 enum { BATCH = 500, BAR = 30, FIRST_FAULTS = 20 };
 
 struct import {
-	const char *workspace, *project, *preset, *map, *statuses, *email;
+	const char *workspace, *preset, *map, *statuses, *email;
 	const char *path, *session;
-	bool create, update, dry_run;
+	char project[IMPORT_PROJECT_SIZE];
+	bool has_project, create, update, dry_run;
 	struct op *op; /* lives as long as the import */
 	FILE *file;
 	int64_t file_size;
@@ -177,6 +178,26 @@ read_all(struct import *im)
 	return e ? e : flush(im);
 }
 
+/* Why the project cannot be entered, for people. */
+static enum err
+explain(const struct import *im, const struct op *op)
+{
+	if (op->err == ERR_NOT_FOUND)
+		return op_fail(im->op, op->err,
+		    "The workspace %s has no project %s; --create makes it.",
+		    im->workspace, im->project);
+	if (op->err == ERR_FORBIDDEN)
+		return op_fail(im->op, op->err,
+		    "%s may not write in the workspace %s.", im->email,
+		    im->workspace);
+	if (op->err == ERR_CONFLICT)
+		return op_fail(im->op, op->err,
+		    "Another project of the workspace %s has the address %s "
+		    "would get.",
+		    im->workspace, im->project);
+	return op_fail(im->op, op->err, "%s", op->why);
+}
+
 static enum err
 open_project(struct import *im)
 {
@@ -191,27 +212,9 @@ open_project(struct import *im)
 		e = q_make_project(op, im->project, &rows);
 	if (!e)
 		e = enter(im, op, im->project);
-	if (e == ERR_NOT_FOUND)
-		return op_fail(im->op, e,
-		    "The workspace has no project %s; --create makes it.",
-		    im->project);
 	if (!e)
 		e = db_commit(op, &tx);
-	return e ? op_fail(im->op, e, "%s", op->why) : ERR_OK;
-}
-
-/* A session as the member named, from the connection that may make one. */
-static enum err
-open_session(struct import *im)
-{
-	struct op *root = ctl_open(NULL);
-	struct rows *rows;
-
-	if (q_operator_session(root, im->workspace, im->email, &rows))
-		return op_fail(im->op, root->err, "%s", root->why);
-	im->session = rows_get(im->op, rows, 0, "session");
-	mem_drop(&root);
-	return ERR_OK;
+	return e ? explain(im, op) : ERR_OK;
 }
 
 static void
@@ -258,7 +261,14 @@ read_options(int argc, char **argv, struct import *im)
 			im->workspace = optarg;
 			break;
 		case 'p':
-			im->project = optarg;
+			im->has_project =
+			    import_project_key(optarg, im->project);
+			if (!im->has_project) {
+				fputs("A project's key is a letter and up to "
+				      "nine letters and digits, like AC.\n",
+				    stderr);
+				return false;
+			}
 			break;
 		case 'f':
 			if (strcmp(optarg, "csv") != 0) {
@@ -297,7 +307,7 @@ read_options(int argc, char **argv, struct import *im)
 			return false;
 		}
 	}
-	if (im->workspace && im->project && argc - optind == 1) {
+	if (im->workspace && im->has_project && argc - optind == 1) {
 		im->path = argv[optind];
 		return true;
 	}
@@ -339,14 +349,14 @@ ctl_import(int argc, char **argv)
 	im.op = ctl_open("gnomon_web");
 	if (!im.op || !open_file(&im))
 		return 1;
-	e = open_session(&im);
+	e = ctl_session(im.op, im.workspace, im.email, &im.session);
 	if (!e)
 		e = open_project(&im);
 	if (!e)
 		e = read_all(&im);
 	clear_bar(&im);
 	if (e) {
-		fprintf(stderr, "%s\n", im.op->why);
+		ctl_failed(im.op);
 		if (im.made || im.changed)
 			fputs("What came before stays; run the same command "
 			      "again to go on.\n",

@@ -30,6 +30,14 @@ struct import_columns {
 	int at[IMPORT_FIELDS];
 };
 
+/* A letter and up to nine letters and digits, and the NUL. */
+enum { IMPORT_PROJECT_SIZE = 11 };
+
+/* The key of a project, in capitals, as projects.key of sql/migrations has it;
+ * false when text is none. */
+bool
+import_project_key(const char *text, char out_key[static IMPORT_PROJECT_SIZE]);
+
 /* "jira", "linear", or "auto": every header name that is known. */
 bool import_is_preset(const char *preset);
 

@@ -1,6 +1,7 @@
 /* Reading the exports of other trackers: columns, words, dates. */
 #include "ctl/import.h"
 
+#include <ctype.h>
 #include <json-c/json.h>
 #include <math.h>
 #include <stdio.h>
@@ -89,6 +90,25 @@ static const struct word priority_words[] = {
     {"blocker", "urgent"},
     {"urgent", "urgent"},
 };
+
+bool
+import_project_key(const char *text, char out_key[static IMPORT_PROJECT_SIZE])
+{
+	char key[IMPORT_PROJECT_SIZE];
+	size_t n = 0;
+
+	for (; text[n]; n++) {
+		unsigned char c = (unsigned char)text[n];
+
+		if (n == sizeof(key) - 1 || !isalnum(c) || (!n && isdigit(c)))
+			return false;
+		key[n] = (char)toupper(c);
+	}
+	key[n] = '\0';
+	if (n)
+		memcpy(out_key, key, n + 1);
+	return n > 0;
+}
 
 bool
 import_is_preset(const char *preset)

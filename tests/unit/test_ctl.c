@@ -90,12 +90,38 @@ a_status_is_translated_or_the_row_is_refused(void **state)
 	}
 }
 
+static void
+a_project_key_is_a_letter_and_letters_and_digits(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+	    {"AC", "AC"},
+	    {"ac2", "AC2"},
+	    {"abcdefghij", "ABCDEFGHIJ"},
+	    {"abcdefghijk", NULL},
+	    {"2AC", NULL},
+	    {"A-C", NULL},
+	    {"\xC3\x84", NULL},
+	    {"", NULL},
+	};
+
+	for (size_t i = 0; i < nitems(cases); i++) {
+		char key[IMPORT_PROJECT_SIZE] = "";
+
+		assert_int_equal(
+		    import_project_key(cases[i].in, key), cases[i].out != NULL);
+		assert_string_equal(key, cases[i].out ? cases[i].out : "");
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    unit(a_date_is_a_day_of_the_calendar_or_the_row_is_refused),
 	    unit(a_status_is_translated_or_the_row_is_refused),
+	    unit(a_project_key_is_a_letter_and_letters_and_digits),
 	};
 
 	return cmocka_run_group_tests_name("ctl", tests, NULL, NULL);
