@@ -66,10 +66,10 @@ SELECT c.status, c.name, count(s.id) AS count, coalesce(sum(s.estimate), 0) AS p
 SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.priority, s.estimate,
        s.due_date AS "dueDate", s.status_since AS "statusSince", s.version,
        u.id AS "assignee.id", u.name AS "assignee.name",
-       EXISTS (SELECT FROM dependencies d
-                JOIN stories b ON b.workspace_id = d.workspace_id AND b.id = d.source_id AND b.status <> 'done' AND b.deleted_at IS NULL
-               WHERE d.workspace_id = gnomon.workspace() AND d.target_id = s.id AND d.dependency_type = 'blocks'
-                 AND d.removed_at IS NULL AND s.status <> 'done') AS "isBlocked"
+       s.status <> 'done' AND s.id IN (
+         SELECT w.story_id FROM story_waits w
+           JOIN stories b ON b.workspace_id = w.workspace_id AND b.id = w.blocker_id AND b.status <> 'done' AND b.deleted_at IS NULL
+          WHERE w.workspace_id = gnomon.workspace() AND w.project_id = gnomon.project()) AS "isBlocked"
   FROM stories s
   JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
   LEFT JOIN users u ON u.id = s.assignee_id

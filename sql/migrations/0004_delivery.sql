@@ -148,22 +148,36 @@ CREATE TABLE dependencies (
 );
 CREATE INDEX dependencies_source ON dependencies (workspace_id, source_id) WHERE removed_at IS NULL;
 CREATE INDEX dependencies_target ON dependencies (workspace_id, target_id) WHERE removed_at IS NULL;
+CREATE INDEX dependencies_project ON dependencies (workspace_id, project_id) WHERE removed_at IS NULL;
 
 -- What foreign keys cannot say of ends that are stories or epics: both are of
--- this workspace. Rows are never removed, so looking once is enough.
+-- the dependency's project, whose revision covers them. Rows are never removed
+-- and never change their project, so looking once is enough.
 CREATE FUNCTION gnomon.dependency_ends() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF (SELECT count(*)
         FROM (VALUES (NEW.source_type, NEW.source_id), (NEW.target_type, NEW.target_id)) AS e (type, id)
        WHERE CASE e.type
-             WHEN 'story' THEN EXISTS (SELECT FROM public.stories s WHERE s.workspace_id = NEW.workspace_id AND s.id = e.id)
-             ELSE EXISTS (SELECT FROM public.epics c WHERE c.workspace_id = NEW.workspace_id AND c.id = e.id) END) < 2 THEN
-    RAISE foreign_key_violation USING MESSAGE = 'a dependency violates that both ends are of its workspace';
+             WHEN 'story' THEN EXISTS (SELECT FROM public.stories s WHERE s.workspace_id = NEW.workspace_id AND s.project_id = NEW.project_id AND s.id = e.id)
+             ELSE EXISTS (SELECT FROM public.epics c WHERE c.workspace_id = NEW.workspace_id AND c.project_id = NEW.project_id AND c.id = e.id) END) < 2 THEN
+    RAISE foreign_key_violation USING MESSAGE = 'a dependency violates that both ends are of its project';
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER ends BEFORE INSERT OR UPDATE OF workspace_id, source_type, source_id, target_type, target_id
+CREATE TRIGGER ends BEFORE INSERT OR UPDATE OF workspace_id, project_id, source_type, source_id, target_type, target_id
   ON dependencies FOR EACH ROW EXECUTE FUNCTION gnomon.dependency_ends();
+
+-- Which story waits for which, whatever end the dependency was written from:
+-- A blocks B, B requires A. One meaning for API, pages and whoever asks.
+CREATE VIEW story_waits WITH (security_invoker = true) AS
+SELECT d.workspace_id, d.project_id, d.target_id AS story_id, d.source_id AS blocker_id, d.created_at
+  FROM dependencies d
+ WHERE d.dependency_type = 'blocks' AND d.source_type = 'story' AND d.target_type = 'story' AND d.removed_at IS NULL
+UNION ALL
+SELECT d.workspace_id, d.project_id, d.source_id, d.target_id, d.created_at
+  FROM dependencies d
+ WHERE d.dependency_type = 'requires' AND d.source_type = 'story' AND d.target_type = 'story' AND d.removed_at IS NULL;
+GRANT SELECT ON story_waits TO gnomon_web, gnomon_worker;
 
 -- Where an imported story came from: the key of the row in the other system,
 -- by which a second import of the same file finds it again.

@@ -196,7 +196,7 @@ CREATE TRIGGER state_moves BEFORE UPDATE OF state ON agent_insights FOR EACH ROW
   WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION gnomon.insight_move();
 
 SELECT gnomon.track('agent_insights', 'insight', 'coalesce(r.project_id, r.workspace_id)',
-  '{number,agent_key,insight_type,severity,title,body,state,owner_user_id}');
+  '{number,agent_key,sprint_id,insight_type,severity,confidence,title,body,recommendations,evidence,entity_refs,state,owner_user_id}');
 SELECT gnomon.track('agent_configs', 'agent_config', 'r.workspace_id',
   '{agent_key,enabled,schedule_cron,thresholds,delivery}');
 

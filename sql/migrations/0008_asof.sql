@@ -20,8 +20,9 @@ GRANT EXECUTE ON FUNCTION gnomon.fields_then TO gnomon_web, gnomon_worker;
 -- The overlay is computed once per row (LATERAL; `(f()).*` would call f for
 -- every column). What never changes comes from the table itself, so that a
 -- condition on it reaches the table before the overlay is paid for. `born` is
--- when the row came to be; a column that can change is read as it was then,
--- and is NULL before the row was made.
+-- when the row came to be; a column that can change is read as it was then, and
+-- is NULL before the row was made. What an import dated before its time (then
+-- its first event says "created" after the point of time) was not there.
 CREATE FUNCTION gnomon.make_asof(watched regclass, born text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE name text := (SELECT relname FROM pg_class WHERE oid = watched);
         fixed constant text[] := '{workspace_id,id,project_id,created_at}';
@@ -35,7 +36,10 @@ BEGIN
     SELECT %2$s
       FROM public.%1$I t
      CROSS JOIN LATERAL jsonb_populate_record(t, gnomon.fields_then(t.id, gnomon.as_of())) r
-     WHERE gnomon.as_of() IS NOT NULL AND %3$s.%4$I <= gnomon.as_of() $v$,
+     WHERE gnomon.as_of() IS NOT NULL AND %3$s.%4$I <= gnomon.as_of()
+       AND NOT EXISTS (SELECT FROM public.events e
+                        WHERE e.workspace_id = t.workspace_id AND e.entity_id = t.id AND e.action = 'created'
+                          AND e.created_at > gnomon.as_of()) $v$,
     name, columns, CASE WHEN born = ANY (fixed) THEN 't' ELSE 'r' END, born);
   EXECUTE format('GRANT SELECT ON asof.%I TO gnomon_web, gnomon_worker', name);
 END $$;

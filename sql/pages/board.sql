@@ -6,12 +6,10 @@
 SELECT count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) AS "activeCount",
        count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) = 1 AS "isOneActive",
        count(*) FILTER (WHERE s.status IN ('in_progress', 'review') AND s.status_since < gnomon.now() - interval '5 days') AS "stalledCount",
-       (SELECT count(DISTINCT y.id)
-          FROM dependencies d
-          JOIN stories y ON y.workspace_id = d.workspace_id AND y.id = CASE d.dependency_type WHEN 'blocks' THEN d.target_id ELSE d.source_id END
-          JOIN stories o ON o.workspace_id = d.workspace_id AND o.id = CASE d.dependency_type WHEN 'blocks' THEN d.source_id ELSE d.target_id END
-         WHERE d.workspace_id = gnomon.workspace() AND d.removed_at IS NULL AND y.project_id = gnomon.project()
-           AND y.status <> 'done' AND y.deleted_at IS NULL AND o.status <> 'done' AND o.deleted_at IS NULL) AS "blockedCount",
+       count(*) FILTER (WHERE s.status <> 'done' AND s.id IN (
+         SELECT w.story_id FROM story_waits w
+           JOIN stories b ON b.workspace_id = w.workspace_id AND b.id = w.blocker_id AND b.status <> 'done' AND b.deleted_at IS NULL
+          WHERE w.workspace_id = gnomon.workspace() AND w.project_id = gnomon.project())) AS "blockedCount",
        count(*) AS "storyCount"
   FROM stories s
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
@@ -48,12 +46,11 @@ SELECT s.status AS "~status", p.key || '-' || s.number AS key, s.title, s.versio
                       ORDER BY y.position, y.id LIMIT 50) s
   LEFT JOIN users u ON u.id = s.assignee_id
   LEFT JOIN LATERAL (
-    SELECT q.key || '-' || o.number AS key
-      FROM dependencies d
-      JOIN stories o ON o.workspace_id = d.workspace_id AND o.id = CASE d.dependency_type WHEN 'blocks' THEN d.source_id ELSE d.target_id END
-      JOIN projects q ON q.workspace_id = o.workspace_id AND q.id = o.project_id
-     WHERE d.workspace_id = s.workspace_id AND d.removed_at IS NULL AND o.status <> 'done' AND o.deleted_at IS NULL AND s.status <> 'done'
-       AND (d.dependency_type = 'blocks' AND d.target_id = s.id OR d.dependency_type = 'requires' AND d.source_id = s.id)
+    SELECT p.key || '-' || o.number AS key
+      FROM story_waits v
+      JOIN stories o ON o.workspace_id = v.workspace_id AND o.id = v.blocker_id AND o.status <> 'done' AND o.deleted_at IS NULL
+     WHERE v.workspace_id = s.workspace_id AND v.story_id = s.id AND s.status <> 'done'
+     ORDER BY v.created_at, o.number
      LIMIT 1) b ON true
  WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project()
  ORDER BY c.place, s.position, s.id

@@ -295,7 +295,7 @@ examine(
 		r->packet->len = packet;
 		r->packet->data[packet] = '\0';
 		buf_fmt(r->errors, "%s%s: %s", r->errors->len ? "; " : "",
-		    label, op->why);
+		    label, err_info(e)->sentence);
 		log_error("subject_failed", LOG_S("agent_key", r->agent->key),
 		    LOG_S("run_id", r->id), LOG_S("subject", subject),
 		    LOG_S("why", op->why));
@@ -447,8 +447,8 @@ mark_failed(struct op *parent, const struct run *r)
 	struct db_tx *tx;
 
 	if (!db_begin(op, &tx) && !q_enter_job(op, r->job, r->fence, NULL) &&
-	    !q_fail_agent_run(
-		op, r->agent->key, r->period, parent->why, NULL) &&
+	    !q_fail_agent_run(op, r->agent->key, r->period,
+		err_info(parent->err)->sentence, NULL) &&
 	    !db_commit(op, &tx))
 		return;
 	log_warn(
