@@ -56,8 +56,7 @@ RETURNING id AS "jobId", kind, state, created_at AS "createdAt"
 -- role:   viewer
 -- reply:  200 list of AgentConfig
 SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleCron", c.thresholds, c.delivery,
-       (SELECT min(t.fires_at) FROM gnomon.cron_times(c.schedule_cron, w.timezone, gnomon.now(), gnomon.now() + interval '32 days') t)
-         AS "nextRunAt"
+       gnomon.cron_next(c.schedule_cron, w.timezone, gnomon.now()) AS "nextRunAt"
   FROM agent_configs c JOIN workspaces w ON w.id = c.workspace_id
  WHERE c.workspace_id = gnomon.workspace()
  ORDER BY c.agent_key
@@ -65,26 +64,24 @@ SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleC
 -- PUT /api/v1/workspaces/{ws}/agents/configs/{agent}       update_agent_config
 -- Switches an agent on or off, and sets when it runs, from which thresholds on it
 -- speaks, and whom it tells. The schedule is a cron expression of five fields in
--- the workspace's time zone; fields left out keep their value.
+-- the workspace's time zone that fires every 15 minutes at most; fields left out keep
+-- their value.
 -- role:   admin
 -- path:   {agent} text(1..64)
 -- body:   AgentConfigPut
 -- reply:  200 AgentConfig
 WITH c AS (
   UPDATE agent_configs c
-     SET enabled = b.enabled, schedule_cron = b.schedule_cron, thresholds = b.thresholds, delivery = b.delivery,
-         updated_at = gnomon.now()
+     SET enabled = b.enabled, thresholds = b.thresholds, delivery = b.delivery, updated_at = gnomon.now(),
+         schedule_cron = CASE WHEN b.schedule_cron = o.schedule_cron THEN o.schedule_cron ELSE gnomon.checked_schedule(b.schedule_cron) END
     FROM agent_configs o
    CROSS JOIN LATERAL jsonb_populate_record(o, :body) b
-    JOIN workspaces w ON w.id = o.workspace_id
-   CROSS JOIN LATERAL (SELECT min(t.fires_at) AS next   -- refuses an expression that is none
-                         FROM gnomon.cron_times(b.schedule_cron, w.timezone, gnomon.now(), gnomon.now() + interval '32 days') t) t
    WHERE o.workspace_id = gnomon.workspace() AND o.agent_key = :agent
      AND c.workspace_id = o.workspace_id AND c.id = o.id
-  RETURNING c.*, t.next)
+  RETURNING c.*)
 SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleCron", c.thresholds, c.delivery,
-       c.next AS "nextRunAt"
-  FROM c
+       gnomon.cron_next(c.schedule_cron, w.timezone, gnomon.now()) AS "nextRunAt"
+  FROM c JOIN workspaces w ON w.id = c.workspace_id
 
 -- GET /api/v1/workspaces/{ws}/ai/usage                            get_ai_usage
 -- What AI used this month, by feature, and what the policy allows.

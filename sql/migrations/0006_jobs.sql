@@ -127,15 +127,18 @@ BEGIN
   RETURN ARRAY(SELECT DISTINCT v FROM unnest(result) v);   -- or *,*,*,* would cost four times *
 END $$;
 
--- The times an expression fires in a zone, from one instant to another
--- (both included), at most 400 days apart. When both day fields are restricted
--- either may match, as crontab(5) says. A local time that a clock change skips
--- fires when the clock has jumped; one that happens twice fires once.
+-- The times an expression fires in a zone, from one instant to another (both
+-- included), and as what the clock there shows then: a span's worth of work. When
+-- both day fields are restricted either may match, as crontab(5) says. A local time
+-- that a clock change skips fires when the clock has jumped, once with the one
+-- it falls together with; one that happens twice fires once.
 CREATE FUNCTION gnomon.cron_times(expression text, zone text, since timestamptz, until timestamptz)
 RETURNS TABLE (fires_at timestamptz, bucket text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE f text[] := regexp_split_to_array(btrim(expression), '\s+');
         minutes integer[]; hours integer[]; days integer[]; months integer[]; weekdays integer[];
+        low timestamp := since AT TIME ZONE zone - interval '3 hours';   -- no clock change is longer
+        high timestamp := until AT TIME ZONE zone + interval '3 hours';
 BEGIN
   IF cardinality(f) <> 5 THEN PERFORM gnomon.refuse('validation_failed', 'A cron expression has five fields, like 0 8 * * 1-5.'); END IF;
   minutes := gnomon.cron_field(f[1], 0, 59);
@@ -145,32 +148,84 @@ BEGIN
   weekdays := gnomon.cron_field(f[5], 0, 7);
   IF 7 = ANY (weekdays) THEN weekdays := weekdays || 0; END IF;
   RETURN QUERY
-    SELECT t.local AT TIME ZONE zone, to_char(t.local, 'YYYY-MM-DD"T"HH24:MI')
-      FROM (SELECT DISTINCT d.day + make_interval(hours => h, mins => m) AS local
-              FROM generate_series(date_trunc('day', greatest(since, until - interval '400 days') AT TIME ZONE zone) - interval '1 day',
-                                   date_trunc('day', until AT TIME ZONE zone), interval '1 day') AS d (day),
+    SELECT DISTINCT t.at, to_char(t.at AT TIME ZONE zone, 'YYYY-MM-DD"T"HH24:MI')
+      FROM (SELECT (d.day + make_interval(hours => h, mins => m)) AT TIME ZONE zone AS at
+              FROM generate_series(date_trunc('day', low), high, interval '1 day') AS d (day),
                    unnest(hours) h, unnest(minutes) m
              WHERE extract(month FROM d.day)::integer = ANY (months)
                AND CASE WHEN f[3] = '*' OR f[5] = '*'
                    THEN extract(day FROM d.day)::integer = ANY (days) AND extract(dow FROM d.day)::integer = ANY (weekdays)
-                   ELSE extract(day FROM d.day)::integer = ANY (days) OR extract(dow FROM d.day)::integer = ANY (weekdays) END) t
-     WHERE t.local AT TIME ZONE zone BETWEEN since AND until
+                   ELSE extract(day FROM d.day)::integer = ANY (days) OR extract(dow FROM d.day)::integer = ANY (weekdays) END
+               AND d.day + make_interval(hours => h, mins => m) BETWEEN low AND high) t
+     WHERE t.at BETWEEN since AND until
      ORDER BY 1;
 END $$;
 
+-- The first time at or after an instant; NULL when there is none within five years
+-- (29 February comes), or the schedule or the zone cannot be read: to show when
+-- something happens is no place to refuse it. Looks an hour ahead, then further.
+CREATE FUNCTION gnomon.cron_next(expression text, zone text, after timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+DECLARE span interval; result timestamptz;
+BEGIN
+  FOREACH span IN ARRAY '{1 hour,1 day,8 days,64 days,400 days,1830 days}'::interval[] LOOP
+    SELECT min(t.fires_at) INTO result FROM gnomon.cron_times(expression, zone, after, after + span) t;
+    EXIT WHEN result IS NOT NULL;
+  END LOOP;
+  RETURN result;
+EXCEPTION WHEN OTHERS THEN
+  RETURN NULL;
+END $$;
+
+-- The last time at or before an instant, likewise; one that cannot be read is
+-- warned of, because nobody looks.
+CREATE FUNCTION gnomon.cron_last(expression text, zone text, before timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+DECLARE span interval; result timestamptz;
+BEGIN
+  FOREACH span IN ARRAY '{1 hour,1 day,8 days,64 days,400 days,1830 days}'::interval[] LOOP
+    SELECT max(t.fires_at) INTO result FROM gnomon.cron_times(expression, zone, before - span, before) t;
+    EXIT WHEN result IS NOT NULL;
+  END LOOP;
+  RETURN result;
+EXCEPTION WHEN OTHERS THEN
+  RAISE WARNING 'schedule "%" in "%" is skipped: %', expression, zone, SQLERRM;
+  RETURN NULL;
+END $$;
+
+-- The expression, when an agent may have it: it can be read, and fires at most
+-- every 15 minutes (two in one hour, or the last of an hour and the first of the
+-- next, may not be closer).
+CREATE FUNCTION gnomon.checked_schedule(expression text) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE f text[] := regexp_split_to_array(btrim(expression), '\s+'); minutes integer[]; hours integer[];
+BEGIN
+  PERFORM gnomon.cron_times(expression, 'UTC', gnomon.now(), gnomon.now());   -- refuses what is none
+  minutes := gnomon.cron_field(f[1], 0, 59);
+  hours := gnomon.cron_field(f[2], 0, 23);
+  IF EXISTS (SELECT FROM unnest(minutes) a, unnest(minutes) b
+              WHERE b > a AND b - a < 15
+                 OR b + 60 - a < 15 AND EXISTS (SELECT FROM unnest(hours) h WHERE (h + 1) % 24 = ANY (hours))) THEN
+    PERFORM gnomon.refuse('validation_failed', 'An agent may run every 15 minutes at most.');
+  END IF;
+  RETURN expression;
+END $$;
+
 -- Queues every agent whose latest scheduled time has passed and which has not
--- been queued for it; of several missed times only the latest. Safe to call as
--- often as one likes, by as many as like. NULL means every agent.
+-- been queued for it; of several missed times only the latest, and none from
+-- more than eight days ago (finished jobs are kept for longer: forget_jobs). Safe
+-- to call as often as one likes, by as many as like. NULL means every agent.
 CREATE FUNCTION gnomon.enqueue_due_agents(only_agent text) RETURNS integer
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  WITH due AS (
-    SELECT c.workspace_id, c.agent_key, t.fires_at, t.bucket
+  WITH latest AS MATERIALIZED (
+    SELECT c.workspace_id, c.agent_key, c.created_at, w.timezone, gnomon.cron_last(c.schedule_cron, w.timezone, gnomon.now()) AS fires_at
       FROM public.agent_configs c
       JOIN public.workspaces w ON w.id = c.workspace_id
-     CROSS JOIN LATERAL (SELECT fires_at, bucket
-                           FROM gnomon.cron_times(c.schedule_cron, w.timezone, gnomon.now() - interval '8 days', gnomon.now())
-                          ORDER BY fires_at DESC LIMIT 1) t
-     WHERE c.enabled AND (only_agent IS NULL OR c.agent_key = only_agent) AND t.fires_at >= c.created_at
+     WHERE c.enabled AND (only_agent IS NULL OR c.agent_key = only_agent)
+  ), due AS (
+    SELECT workspace_id, agent_key, to_char(fires_at AT TIME ZONE timezone, 'YYYY-MM-DD"T"HH24:MI') AS bucket
+      FROM latest
+     WHERE fires_at >= created_at AND fires_at >= gnomon.now() - interval '8 days'
   ), queued AS (
     INSERT INTO public.jobs (workspace_id, queue, kind, payload, once)
     SELECT workspace_id, 'automation', 'agent:' || agent_key || ':run',
@@ -203,4 +258,4 @@ GRANT EXECUTE ON FUNCTION gnomon.redrive_job TO gnomon_web;
 
 GRANT EXECUTE ON FUNCTION gnomon.claim_job, gnomon.enter_job, gnomon.extend_job, gnomon.finish_job,
   gnomon.enqueue_due_agents TO gnomon_worker;
-GRANT EXECUTE ON FUNCTION gnomon.cron_field, gnomon.cron_times TO gnomon_worker, gnomon_web;
+GRANT EXECUTE ON FUNCTION gnomon.cron_field, gnomon.cron_times, gnomon.cron_next, gnomon.checked_schedule TO gnomon_worker, gnomon_web;

@@ -16,11 +16,10 @@ SELECT count(*) AS "openCount", count(*) = 1 AS "isOneOpen",
 
 -- part: agents list
 SELECT c.agent_key AS key, upper(left(c.agent_key, 1)) || replace(substr(c.agent_key, 2), '_', ' ') AS name,
-       {agentKey: c.agent_key = :agentKey OR} false AS "isChosen", c.enabled AS "isOn", t.fires_at AS "nextAt"
+       {agentKey: c.agent_key = :agentKey OR} false AS "isChosen", c.enabled AS "isOn",
+       CASE WHEN c.enabled THEN gnomon.cron_next(c.schedule_cron, w.timezone, gnomon.now()) END AS "nextAt"
   FROM agent_configs c
   JOIN workspaces w ON w.id = c.workspace_id
-  LEFT JOIN LATERAL (SELECT x.fires_at FROM gnomon.cron_times(c.schedule_cron, w.timezone, gnomon.now(), gnomon.now() + interval '8 days') x
-                      WHERE c.enabled ORDER BY x.fires_at LIMIT 1) t ON true
  WHERE c.workspace_id = gnomon.workspace()
  ORDER BY name
 

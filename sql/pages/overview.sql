@@ -234,9 +234,8 @@ SELECT r.number, r.status, upper(left(r.agent_key, 1)) || replace(substr(r.agent
 SELECT upper(left(c.agent_key, 1)) || replace(substr(c.agent_key, 2), '_', ' ') AS name, t.fires_at AS "nextAt"
   FROM agent_configs c
   JOIN workspaces w ON w.id = c.workspace_id
- CROSS JOIN LATERAL (SELECT x.fires_at FROM gnomon.cron_times(c.schedule_cron, w.timezone, gnomon.now(), gnomon.now() + interval '8 days') x
-                      ORDER BY x.fires_at LIMIT 1) t
- WHERE c.workspace_id = gnomon.workspace() AND c.enabled
+ CROSS JOIN LATERAL gnomon.cron_next(c.schedule_cron, w.timezone, gnomon.now()) t (fires_at)
+ WHERE c.workspace_id = gnomon.workspace() AND c.enabled AND t.fires_at IS NOT NULL
  ORDER BY t.fires_at
 
 -- part: projects list
