@@ -22,9 +22,12 @@ static const char roles[] =
     "  ALTER SCHEMA public OWNER TO gnomon_owner;\n"
     "END $$";
 
-/* Session scope, so that it outlives the transactions of the single files. */
-static const char lock[] = "SELECT pg_advisory_lock(7165741)";
-static const char unlock[] = "RESET ROLE; SELECT pg_advisory_unlock(7165741)";
+/* Session scope, so that it outlives the transactions of the single files.
+ * That something exists already is no news here. */
+static const char lock[] = "SET client_min_messages = warning;"
+			   " SELECT pg_advisory_lock(7165741)";
+static const char unlock[] = "RESET ROLE; RESET client_min_messages;"
+			     " SELECT pg_advisory_unlock(7165741)";
 
 static const char ledger[] =
     "SET ROLE gnomon_owner;\n"
@@ -53,7 +56,11 @@ apply(struct op *op, const struct embedded *file, FILE *progress,
 	if (rows_count(rows)) {
 		if (!rows_bool(rows, 0, 0))
 			return op_fail(op, ERR_CONFLICT,
-			    "%s was applied and has changed since", file->name);
+			    "%s was applied and has changed since. A released "
+			    "file is never edited: restore it, and put the "
+			    "change into a new one. In development, drop the "
+			    "database and make it anew.",
+			    file->name);
 		return db_commit(op, &tx);
 	}
 	e = db_script(op, file->text);
