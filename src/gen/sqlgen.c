@@ -27,6 +27,7 @@ static void *root; /* everything lives until exit */
 static const char usage[] =
     "usage: sqlgen endpoints types.def schema.json... -- block.sql...\n"
     "       sqlgen queries header|source file.sql...\n"
+    "       sqlgen agents folder...\n"
     "       sqlgen embed symbol file...\n";
 
 static struct {
