@@ -31,6 +31,7 @@ ctl_open(const char *role)
 	}
 	op = op_new(NULL, "gnomonctl", NULL);
 	op->db = db_new(op, url, role);
+	db_be_patient(op->db);
 	return op;
 }
 

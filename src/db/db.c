@@ -27,6 +27,7 @@ struct db {
 	PGconn *conn; /* NULL while not connected */
 	const char *conninfo;
 	const char *role;
+	bool is_patient; /* statements may take as long as they take */
 	bool was_connected; /* once, at least */
 	int64_t answered_ms; /* when a run last went well, monotonic */
 	bool in_tx; /* an explicit transaction: nothing may be tried again */
@@ -54,6 +55,12 @@ db_new(void *owner, const char *conninfo, const char *role)
 	db->role = mem_dup(db, role);
 	mem_adopt(db, db, finish);
 	return db;
+}
+
+void
+db_be_patient(struct db *db)
+{
+	db->is_patient = true;
 }
 
 void
@@ -87,13 +94,16 @@ dial(const struct db *db)
 	/* user first: a later dbname given as a URL or string wins over it */
 	const char *const keys[] = {"user", "connect_timeout",
 	    "application_name", "client_encoding", "options", "dbname", NULL};
-	const char *const values[] = {db->role, "2", "gnomon", "UTF8",
+	char options[200];
+	const char *const values[] = {
+	    db->role, "2", "gnomon", "UTF8", options, db->conninfo, NULL};
+
+	snprintf(options, sizeof(options),
 	    "-c plan_cache_mode=force_generic_plan -c jit=off"
 	    " -c search_path=public -c timezone=UTC"
-	    " -c statement_timeout=30s"
+	    " -c statement_timeout=%s"
 	    " -c idle_in_transaction_session_timeout=60s",
-	    db->conninfo, NULL};
-
+	    db->is_patient ? "0" : "30s");
 	return PQconnectdbParams(keys, values, 1);
 }
 

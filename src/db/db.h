@@ -32,6 +32,11 @@ struct db_call {
  */
 struct db *db_new(void *owner, const char *conninfo, const char *role);
 
+/* Statements may take as long as they take, where else 30 seconds are the most:
+ * for operators, who wait for a migration or an import and can interrupt it.
+ * Before the connection is opened. */
+void db_be_patient(struct db *db);
+
 /* Opens the connection now. ERR_UNAVAILABLE when that fails. */
 enum err db_connect(struct op *op, struct db *db) MUST_CHECK;
 
