@@ -101,6 +101,10 @@ run(const struct ctl_command *command, int argc, char **argv)
 			printf("\n%s", command->help);
 		return 0;
 	}
+	if (!*command->usage && argc > 1) {
+		fprintf(stderr, "usage: gnomonctl %s\n", command->name);
+		return 2;
+	}
 	return command->run(argc, argv);
 }
 

@@ -11,9 +11,10 @@ SELECT set_config('role', 'gnomon_owner', true), set_config('gnomon.demo_passwor
        set_config('gnomon.demo_today', :today, true)
 
 -- name: doctor_role
--- Whether the role we are is as weak as a running process should be.
+-- The role we are, and whether it is as weak as a running process should be.
 -- args:
-SELECT NOT r.rolsuper AND NOT r.rolbypassrls
+SELECT r.rolname::text AS name,
+       NOT r.rolsuper AND NOT r.rolbypassrls
        AND NOT EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p')) AS good
   FROM pg_roles r WHERE r.rolname = current_user
 

@@ -121,6 +121,10 @@ ctl_routes(int argc, char **argv)
 	bool slow_only = argc == 3 && strcmp(argv[1], "--pool") == 0 &&
 	    strcmp(argv[2], "slow") == 0;
 
+	if (argc > 1 && !slow_only) {
+		fputs("usage: gnomonctl routes [--pool slow]\n", stderr);
+		return 2;
+	}
 	for (size_t i = 0; i < n_endpoints; i++) {
 		const struct endpoint *e = &endpoints[i];
 
@@ -301,6 +305,29 @@ tell(bool good, const char *what, const char *remedy, int *bad)
 	*bad += !good;
 }
 
+/* A user in DATABASE_URL goes before the role a program asks for. */
+static bool
+check_user(int *bad)
+{
+	struct op *op = ctl_open("gnomon_web");
+	struct rows *rows;
+	const char *user;
+	bool good = true;
+
+	if (!q_doctor_role(op, &rows)) {
+		user = rows_get(op, rows, 0, "name");
+		good = strcmp(user, "gnomon_web") == 0;
+		tell(good, "DATABASE_URL leaves the user to each program",
+		    mem_fmt(op,
+			"it names %s, and so every program would be %s; "
+			"take the user out",
+			user, user),
+		    bad);
+	}
+	mem_drop(&op);
+	return good;
+}
+
 /* One connection as a role, and whether it is as weak as it should be. */
 static void
 check_role(const char *role, int *bad)
@@ -315,7 +342,7 @@ check_role(const char *role, int *bad)
 	if (q_doctor_role(op, &rows))
 		tell(false, what, op->why, bad);
 	else
-		tell(rows_bool(rows, 0, 0), what,
+		tell(rows_bool(rows, 0, 1), what,
 		    "it owns tables, is a superuser or has BYPASSRLS", bad);
 	mem_drop(&op);
 }
@@ -337,8 +364,10 @@ ctl_doctor(int argc, char **argv)
 	    "set GNOMON_SHARE to the folder that holds templates/", &bad);
 	tell(access(config_get(CONFIG_GNOMON_SECRET_FILE), R_OK) == 0,
 	    "the master key can be read", "set GNOMON_SECRET_FILE", &bad);
-	check_role("gnomon_web", &bad);
-	check_role("gnomon_worker", &bad);
+	if (check_user(&bad)) {
+		check_role("gnomon_web", &bad);
+		check_role("gnomon_worker", &bad);
+	}
 	if (q_doctor_schema(op, &rows)) {
 		tell(false, "the database is migrated", op->why, &bad);
 	} else {
