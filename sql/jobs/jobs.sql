@@ -16,11 +16,6 @@ SELECT workspace_id, id, queue, kind, payload, fence, attempts FROM gnomon.claim
 -- args: job uuid, fence int
 SELECT workspace_id, timezone FROM gnomon.enter_job(:job, :fence)
 
--- name: extend_job
--- Keeps a long job.
--- args: job uuid, fence int, lease interval
-SELECT gnomon.extend_job(:job, :fence, :lease) AS kept
-
 -- name: finish_job
 -- Ends a claim: NULL is success; a failure is tried again later, or dead.
 -- args: job uuid, fence int, failure text

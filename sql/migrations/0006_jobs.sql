@@ -29,19 +29,22 @@ GRANT SELECT, INSERT ON jobs TO gnomon_web, gnomon_worker;
 -- Takes the next job that is due, or one whose worker let its lease run out.
 -- Every claim raises the fence, so what an earlier worker still writes is
 -- refused by enter_job. A job that was claimed max_attempts times and never
--- ended is dead.
+-- ended is dead. A job whose row is locked is at work, however old its lease.
 CREATE FUNCTION gnomon.claim_job(kinds text[], as_worker text, lease interval)
 RETURNS TABLE (workspace_id uuid, id uuid, queue text, kind text, payload jsonb, fence bigint, attempts integer)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   UPDATE public.jobs j SET state = 'dead', error = coalesce(j.error, 'the worker was lost'), finished_at = now()
-   WHERE j.state = 'running' AND j.lease_until < now() AND j.attempts >= j.max_attempts;
+   WHERE (j.workspace_id, j.id) IN (
+     SELECT d.workspace_id, d.id FROM public.jobs d
+      WHERE d.state = 'running' AND d.lease_until < now() AND d.attempts >= d.max_attempts
+        FOR UPDATE SKIP LOCKED);
   UPDATE public.jobs j
      SET state = 'running', fence = j.fence + 1, attempts = j.attempts + 1, worker = as_worker,
          lease_until = clock_timestamp() + lease
    WHERE (j.workspace_id, j.id) = (
      SELECT d.workspace_id, d.id FROM public.jobs d
       WHERE d.state IN ('queued', 'running') AND d.run_at <= now()
-        AND (d.state = 'queued' OR d.lease_until < now())
+        AND (d.state = 'queued' OR d.lease_until < now() AND d.attempts < d.max_attempts)
         AND (kinds IS NULL OR d.kind = ANY (kinds))
       ORDER BY d.run_at
         FOR UPDATE SKIP LOCKED LIMIT 1)
@@ -49,7 +52,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Opens the tenant of a job for the rest of the transaction. The row stays
--- locked until it ends, so nobody can claim the job between check and commit.
+-- locked until it ends, so nobody can claim the job between check and commit:
+-- the lease need only last until then.
 CREATE FUNCTION gnomon.enter_job(job uuid, with_fence bigint) RETURNS TABLE (workspace_id uuid, timezone text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE ws uuid; zone text; ignored text;
@@ -66,16 +70,9 @@ BEGIN
 END $$;
 CREATE INDEX jobs_id ON jobs (id);
 
--- Keeps a long job.
-CREATE FUNCTION gnomon.extend_job(job uuid, with_fence bigint, lease interval) RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  WITH kept AS (UPDATE public.jobs SET lease_until = clock_timestamp() + lease
-                 WHERE id = job AND fence = with_fence AND state = 'running' RETURNING 1)
-  SELECT EXISTS (SELECT FROM kept)
-$$;
-
 -- Ends a claim: success, or a failure that is tried again after 30 s · 4^n
--- with up to a quarter of jitter, and dead after the last attempt.
+-- with up to a quarter of jitter, and dead after the last attempt. A worker that
+-- was given up on after its last attempt may still say that it was done.
 CREATE FUNCTION gnomon.finish_job(job uuid, with_fence bigint, failure text) RETURNS text
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   UPDATE public.jobs
@@ -84,7 +81,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
          run_at = CASE WHEN failure IS NULL THEN run_at
                   ELSE now() + interval '30 s' * power(4, attempts - 1) * (1 + random() / 4) END,
          error = left(failure, 2000), lease_until = NULL
-   WHERE id = job AND fence = with_fence AND state = 'running'
+   WHERE id = job AND fence = with_fence AND (state = 'running' OR state = 'dead' AND failure IS NULL)
   RETURNING state
 $$;
 
@@ -256,6 +253,6 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION gnomon.redrive_job TO gnomon_web;
 
-GRANT EXECUTE ON FUNCTION gnomon.claim_job, gnomon.enter_job, gnomon.extend_job, gnomon.finish_job,
+GRANT EXECUTE ON FUNCTION gnomon.claim_job, gnomon.enter_job, gnomon.finish_job,
   gnomon.enqueue_due_agents TO gnomon_worker;
 GRANT EXECUTE ON FUNCTION gnomon.cron_field, gnomon.cron_times, gnomon.cron_next, gnomon.checked_schedule TO gnomon_worker, gnomon_web;
