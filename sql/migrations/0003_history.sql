@@ -39,20 +39,30 @@ CREATE TABLE events_other PARTITION OF events DEFAULT;
 -- Partitions are reached through events and its policy; by name, by nobody.
 ALTER TABLE events_other ENABLE ROW LEVEL SECURITY;
 
--- Makes the monthly partitions of a partitioned table that cover a span.
+-- Makes the monthly partitions of a partitioned table that cover a span. What
+-- lies in the default partition of a month that comes late moves to its own.
 CREATE FUNCTION gnomon.cover(parent regclass, since timestamptz, until timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE m timestamp := date_trunc('month', since AT TIME ZONE 'UTC');
-        part text;
+        name text; key text; rest regclass; part text; low timestamptz; high timestamptz;
 BEGIN
+  SELECT c.relname, a.attname, p.partdefid INTO name, key, rest
+    FROM pg_partitioned_table p
+    JOIN pg_class c ON c.oid = p.partrelid
+    JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+   WHERE p.partrelid = parent;
   WHILE m <= until AT TIME ZONE 'UTC' LOOP
-    part := format('%s_%s', (SELECT relname FROM pg_class WHERE oid = parent), to_char(m, 'YYYYMM'));
-    IF to_regclass('public.' || part) IS NULL THEN
-      EXECUTE format('CREATE TABLE public.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L)',
-                     part, parent, m AT TIME ZONE 'UTC', (m + interval '1 month') AT TIME ZONE 'UTC');
-      EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', part);
-    END IF;
+    part := format('%s_%s', name, to_char(m, 'YYYYMM'));
+    low := m AT TIME ZONE 'UTC';
     m := m + interval '1 month';
+    high := m AT TIME ZONE 'UTC';
+    CONTINUE WHEN to_regclass('public.' || part) IS NOT NULL;
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', rest);   -- nothing may arrive there meanwhile
+    EXECUTE format('CREATE TABLE public.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part, parent);
+    EXECUTE format('WITH moved AS (DELETE FROM %1$s WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING *) INSERT INTO public.%5$I SELECT * FROM moved',
+                   rest, key, low, high, part);
+    EXECUTE format('ALTER TABLE %s ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)', parent, part, low, high);
+    EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', part);
   END LOOP;
 END $$;
 GRANT EXECUTE ON FUNCTION gnomon.cover TO gnomon_worker;

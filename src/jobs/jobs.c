@@ -46,21 +46,46 @@ jobs_kinds(void *owner)
 	return b->data;
 }
 
+static enum err
+enqueue(struct op *op, const char *agent)
+{
+	struct rows *rows;
+	enum err e = q_enqueue_due_agents(op, agent, &rows);
+
+	if (!e && rows_int(rows, 0, 0))
+		log_info("queued", LOG_I("jobs", rows_int(rows, 0, 0)));
+	return e;
+}
+
 enum err
 jobs_tick(struct op *op, const char *kind)
 {
+	static const struct {
+		const char *name;
+		enum err (*does)(struct op *op, struct rows **out_rows);
+	} chores[] = {
+	    {"cover_events", q_cover_events},
+	    {"forget_once", q_forget_once},
+	};
 	const struct agent *agent = kind ? agent_of(kind) : NULL;
-	struct rows *rows;
-	enum err e = q_enqueue_due_agents(op, agent ? agent->key : NULL, &rows);
+	struct op *part = op_new(op, op->id, op->db);
 
-	if (e)
-		return e;
-	if (rows_int(rows, 0, 0))
-		log_info("queued", LOG_I("jobs", rows_int(rows, 0, 0)));
-	if (kind)
-		return ERR_OK;
-	e = q_cover_events(op, NULL);
-	return e ? e : q_forget_once(op, NULL);
+	if (enqueue(part, agent ? agent->key : NULL))
+		op_fail(op, part->err, "enqueue: %s", part->why);
+	mem_drop(&part);
+	/* each by itself: one that fails must not keep the others from it */
+	for (size_t i = 0; !kind && i < nitems(chores); i++) {
+		part = op_new(op, op->id, op->db);
+		if (chores[i].does(part, NULL)) {
+			log_error("chore_failed",
+			    LOG_S("chore", chores[i].name),
+			    LOG_S("why", part->why));
+			op_fail(
+			    op, part->err, "%s: %s", chores[i].name, part->why);
+		}
+		mem_drop(&part);
+	}
+	return op->err;
 }
 
 static enum err

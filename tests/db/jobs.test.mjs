@@ -1,6 +1,7 @@
 // What becomes of a job that fails: the row says why, and it is tried again.
+import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
-import { assert, lit, session, sql, tenant } from '../http/lib.mjs'
+import { assert, BIN, lit, rows, session, sql, tenant } from '../http/lib.mjs'
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
@@ -47,4 +48,45 @@ test('a last attempt that outlives its lease holds nobody up, and may succeed', 
 	assert.equal(sql(`SELECT gnomon.finish_job(${lit(job)}, 7, NULL)`, 'gnomon_worker'), 'succeeded')
 	assert.equal(sql(`SELECT gnomon.finish_job(${lit(next)}, 1, NULL)`, 'gnomon_worker'), 'succeeded')
 	worker.end()
+})
+
+const eventOf = (t, at) =>
+	`INSERT INTO events (workspace_id, scope_id, rev, entity_type, entity_id, action, changes, transaction, created_at)
+	 VALUES (${lit(t.id)}, ${lit(t.id)}, 0, 'test', gnomon.uuid7(), 'created', '{}', 0, ${lit(at)})`
+
+test('a month that is covered late takes over what waited for it', async () => {
+	const t = await tenant({ stories: 0 })
+	for (const at of ['2151-02-28T23:59:59Z', '2151-03-01T00:00Z', '2151-03-31T23:59:59Z', '2151-04-01T00:00Z']) sql(eventOf(t, at))
+	const where = () => rows(`SELECT tableoid::regclass::text AS part, count(*)::int AS n FROM events
+		WHERE workspace_id = ${lit(t.id)} AND created_at > '2151-01-01' GROUP BY 1 ORDER BY 1`)
+	assert.deepEqual(where(), [{ part: 'events_other', n: 4 }])
+	try {
+		for (let i = 0; i < 2; i++) {
+			sql(`SELECT gnomon.cover('events', '2151-03-01T00:00Z', '2151-03-15T00:00Z')`, 'gnomon_worker')
+			assert.deepEqual(where(), [{ part: 'events_215103', n: 2 }, { part: 'events_other', n: 2 }])
+		}
+		// like every other partition: by name it is nobody's, and its keys are the parent's
+		assert.deepEqual(rows(`SELECT relrowsecurity, pg_get_userbyid(relowner) AS owner, relispartition, relacl::text,
+				(SELECT count(*)::int FROM pg_policy WHERE polrelid = c.oid) AS policies,
+				(SELECT count(*)::int FROM pg_index WHERE indrelid = c.oid AND indisvalid) AS indexes
+			FROM pg_class c WHERE oid = 'events_215103'::regclass`),
+		[{ relrowsecurity: true, owner: 'gnomon_owner', relispartition: true, relacl: null, policies: 0, indexes: 2 }])
+	} finally {
+		sql('DROP TABLE IF EXISTS events_215103')
+		sql(`DELETE FROM events WHERE workspace_id = ${lit(t.id)} AND created_at > '2151-01-01'`)
+	}
+})
+
+test('a chore that fails does not keep the others from theirs', async () => {
+	const t = await tenant({ stories: 0 })
+	sql(`INSERT INTO idempotency_keys VALUES (${lit(t.id)}, ${lit(t.owner.id)}, 'old', 'r', 200, '{}', now() - interval '2 days')`)
+	const tick = () => execFileSync(`${BIN}/gnomon-worker`, ['tick'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+	sql('REVOKE EXECUTE ON FUNCTION gnomon.cover FROM gnomon_worker')
+	try {
+		assert.throws(tick, error => /cover/.test(error.stderr + error.stdout))
+	} finally {
+		sql('GRANT EXECUTE ON FUNCTION gnomon.cover TO gnomon_worker')
+	}
+	assert.equal(sql(`SELECT count(*) FROM idempotency_keys WHERE workspace_id = ${lit(t.id)}`), '0')
+	tick()
 })
