@@ -31,6 +31,16 @@ SELECT gnomon.cover('events', now(), now() + interval '3 months')
 -- args:
 SELECT gnomon.forget_once()
 
+-- name: forget_jobs
+-- Drops jobs that succeeded 30 days ago or died 90 days ago.
+-- args:
+SELECT gnomon.forget_jobs()
+
+-- name: forget_sessions
+-- Drops sessions that ended 30 days ago.
+-- args:
+SELECT gnomon.forget_sessions()
+
 -- name: queue_depth
 -- Per queue and state: how many jobs, and the age of the oldest due one.
 -- args:

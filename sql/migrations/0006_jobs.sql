@@ -23,6 +23,7 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_due ON jobs (run_at) WHERE state IN ('queued', 'running');
 CREATE INDEX jobs_dead ON jobs (queue) WHERE state = 'dead';
+CREATE INDEX jobs_over ON jobs (finished_at) WHERE state IN ('succeeded', 'dead');
 SELECT gnomon.wall('jobs');
 GRANT SELECT, INSERT ON jobs TO gnomon_web, gnomon_worker;
 
@@ -84,6 +85,35 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
    WHERE id = job AND fence = with_fence AND (state = 'running' OR state = 'dead' AND failure IS NULL)
   RETURNING state
 $$;
+
+-- Jobs that succeeded are kept for 30 days, dead ones, which somebody may still want
+-- to queue again, for 90; at most 10,000 go in one call.
+CREATE FUNCTION gnomon.forget_jobs() RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  WITH old AS (
+    DELETE FROM public.jobs
+     WHERE ctid = ANY (ARRAY(SELECT ctid FROM public.jobs
+                              WHERE state IN ('succeeded', 'dead')
+                                AND finished_at < now() - CASE state WHEN 'dead' THEN interval '90 days' ELSE interval '30 days' END
+                                AND finished_at < now() - interval '30 days'   -- what the index can find
+                              LIMIT 10000 FOR UPDATE SKIP LOCKED))
+    RETURNING 1)
+  SELECT count(*) FROM old
+$$;
+
+-- Sessions are kept for 30 days after they ended; at most 10,000 go in one call.
+CREATE INDEX sessions_over ON sessions (least(expires_at, revoked_at));
+CREATE FUNCTION gnomon.forget_sessions() RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  WITH old AS (
+    DELETE FROM public.sessions
+     WHERE ctid = ANY (ARRAY(SELECT ctid FROM public.sessions
+                              WHERE least(expires_at, revoked_at) < now() - interval '30 days'
+                              LIMIT 10000 FOR UPDATE SKIP LOCKED))
+    RETURNING 1)
+  SELECT count(*) FROM old
+$$;
+GRANT EXECUTE ON FUNCTION gnomon.forget_jobs, gnomon.forget_sessions TO gnomon_worker;
 
 -- How many jobs of all workspaces wait, run or are dead, and for how many
 -- seconds the oldest that is due has waited: for metrics, hence every pair, even

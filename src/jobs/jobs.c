@@ -66,6 +66,8 @@ jobs_tick(struct op *op, const char *kind)
 	} chores[] = {
 	    {"cover_events", q_cover_events},
 	    {"forget_once", q_forget_once},
+	    {"forget_sessions", q_forget_sessions},
+	    {"forget_jobs", q_forget_jobs},
 	};
 	const struct agent *agent = kind ? agent_of(kind) : NULL;
 	struct op *part = op_new(op, op->id, op->db);

@@ -17,7 +17,9 @@ bool jobs_is_kind(const char *kind);
 char *jobs_kinds(void *owner);
 
 /* Queues what is due: one kind of job, or all (NULL). All also keeps the event
- * log's partitions ahead of time and forgets old idempotency keys. */
+ * log's partitions ahead of time and forgets what is over: idempotency keys,
+ * sessions, finished jobs. Each is done even when another failed; the error
+ * is that of the first. */
 enum err jobs_tick(struct op *op, const char *kind) MUST_CHECK;
 
 /*

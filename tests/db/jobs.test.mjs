@@ -90,3 +90,19 @@ test('a chore that fails does not keep the others from theirs', async () => {
 	assert.equal(sql(`SELECT count(*) FROM idempotency_keys WHERE workspace_id = ${lit(t.id)}`), '0')
 	tick()
 })
+
+test('what is long over is forgotten, and nothing else', async () => {
+	const t = await tenant({ stories: 0 })
+	const ago = days => sql(`SELECT now() - interval '${days} days'`)
+	for (const [kind, state, finished_at] of [['gone', 'succeeded', ago(31)], ['kept 1', 'succeeded', ago(29)], ['kept 2', 'dead', ago(89)],
+		['gone', 'dead', ago(91)], ['kept 3', 'dead', null], ['kept 4', 'running', null]])
+		claimed(t, { kind, state, finished_at, lease_until: '2100-01-01' })
+	for (const [name, expires, revoked] of [['gone', 31, null], ['kept 1', 29, null], ['gone', -1, 31], ['kept 2', -1, 29], ['kept 3', -1, null], ['gone', 31, 29]])
+		sql(`INSERT INTO sessions (user_id, kind, user_agent, expires_at, revoked_at)
+		     VALUES (${lit(t.owner.id)}, 'api', ${lit(name)}, ${lit(ago(expires))}, ${lit(revoked && ago(revoked))})`)
+	execFileSync(`${BIN}/gnomon-worker`, ['tick'], { stdio: 'pipe' })
+	assert.equal(sql(`SELECT string_agg(kind, ',' ORDER BY kind) FROM jobs WHERE workspace_id = ${lit(t.id)}`), 'kept 1,kept 2,kept 3,kept 4')
+	assert.equal(sql(`SELECT string_agg(user_agent, ',' ORDER BY user_agent) FROM sessions
+		WHERE user_id = ${lit(t.owner.id)} AND user_agent ~ '^(kept|gone)'`), 'kept 1,kept 2,kept 3')
+	sql(`UPDATE jobs SET state = 'dead' WHERE workspace_id = ${lit(t.id)}`)
+})
