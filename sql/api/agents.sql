@@ -40,16 +40,12 @@ SELECT i.id, i.number, i.severity, i.title, i.body, i.state, i.confidence, g.out
  ORDER BY gnomon.severity_rank(i.severity) DESC, i.number
 
 -- POST /api/v1/workspaces/{ws}/agents/{agent}/run                    run_agent
--- Queues a run of an agent now. The worker takes it up within seconds.
+-- Queues a run of an agent now, unless one that was asked for waits already: then
+-- that is the reply. The worker takes it up within seconds.
 -- role:   admin
 -- path:   {agent} text(1..64)
 -- reply:  202 QueuedJob
-INSERT INTO jobs (workspace_id, queue, kind, payload)
-SELECT c.workspace_id, 'automation', 'agent:' || c.agent_key || ':run',
-       jsonb_build_object('trigger', 'manual', 'triggeredBy', gnomon.actor())
-  FROM agent_configs c
- WHERE c.workspace_id = gnomon.workspace() AND c.agent_key = :agent
-RETURNING id AS "jobId", kind, state, created_at AS "createdAt"
+SELECT j.id AS "jobId", j.kind, j.state, j.created_at AS "createdAt" FROM gnomon.ask_for_run(:agent) j
 
 -- GET /api/v1/workspaces/{ws}/agents/configs                list_agent_configs
 -- The agents of the workspace, their schedules and when they run next.

@@ -264,6 +264,30 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT count(*)::integer FROM queued
 $$;
 
+-- Queues a run of an agent that somebody asks for, or finds the one that was asked
+-- for and no worker has begun. One at a time: two who ask together get one run.
+-- No row: the workspace entered has no such agent.
+CREATE FUNCTION gnomon.ask_for_run(agent text) RETURNS SETOF public.jobs
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', 'run', gnomon.workspace(), agent), 0));
+  RETURN QUERY
+    SELECT j.* FROM public.jobs j
+     WHERE j.workspace_id = gnomon.workspace() AND j.kind = 'agent:' || agent || ':run'
+       AND j.state = 'queued' AND j.payload ->> 'trigger' = 'manual'
+     ORDER BY j.run_at LIMIT 1;
+  IF NOT FOUND THEN
+    RETURN QUERY
+      INSERT INTO public.jobs (workspace_id, queue, kind, payload)
+      SELECT c.workspace_id, 'automation', 'agent:' || c.agent_key || ':run',
+             jsonb_build_object('trigger', 'manual', 'triggeredBy', gnomon.actor())
+        FROM public.agent_configs c
+       WHERE c.workspace_id = gnomon.workspace() AND c.agent_key = agent
+      RETURNING *;
+  END IF;
+END $$;
+GRANT EXECUTE ON FUNCTION gnomon.ask_for_run TO gnomon_web;
+
 -- Queues a dead job again, by hand. No row: not in the workspace entered.
 CREATE FUNCTION gnomon.redrive_job(job uuid)
 RETURNS TABLE (refused text, id uuid, queue text, kind text, state text, attempts integer, max_attempts integer,

@@ -1,7 +1,7 @@
 // What becomes of a job that fails: the row says why, and it is tried again.
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
-import { assert, BIN, lit, rows, session, sql, tenant } from '../http/lib.mjs'
+import { assert, BIN, browser, call, lit, ok, origin, post, rows, session, sql, tenant } from '../http/lib.mjs'
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
@@ -105,4 +105,51 @@ test('what is long over is forgotten, and nothing else', async () => {
 	assert.equal(sql(`SELECT string_agg(user_agent, ',' ORDER BY user_agent) FROM sessions
 		WHERE user_id = ${lit(t.owner.id)} AND user_agent ~ '^(kept|gone)'`), 'kept 1,kept 2,kept 3')
 	sql(`UPDATE jobs SET state = 'dead' WHERE workspace_id = ${lit(t.id)}`)
+})
+
+test('however often a run is asked for, one waits', async () => {
+	const t = await tenant({ stories: 0 })
+	const ask = agent => ok(post(`${t.base}/agents/${agent}/run`, t.owner), 202)
+	const manual = `workspace_id = ${lit(t.id)} AND payload ->> 'trigger' = 'manual'`
+	// the worker takes up what is due, so one waits for a time that does not come
+	const [waits] = rows(`SELECT gnomon.uuid7() AS id`)
+	sql(`INSERT INTO jobs (workspace_id, id, queue, kind, payload, run_at)
+	     VALUES (${lit(t.id)}, ${lit(waits.id)}, 'automation', 'agent:sprint_risk:run', '{"trigger":"manual"}', '2100-01-01')`)
+	const asked = await Promise.all(Array.from({ length: 8 }, () => ask('sprint_risk')))
+	assert.deepEqual(new Set(asked.map(j => j.jobId)), new Set([waits.id]))
+	assert.notEqual((await ask('backlog_hygiene')).jobId, waits.id)
+	assert.equal(sql(`SELECT count(*) FROM jobs WHERE ${manual}`), '2')
+	// one at work or over does not stand in the way of the next
+	sql(`UPDATE jobs SET state = 'dead' WHERE id = ${lit(waits.id)}`)
+	assert.notEqual((await ask('sprint_risk')).jobId, waits.id)
+})
+
+test('two at the same time ask for one run', async () => {
+	const t = await tenant({ stories: 0 })
+	const enter = `BEGIN; SET LOCAL gnomon.workspace = ${lit(t.id)}; SET LOCAL gnomon.actor = ${lit(t.owner.id)};`
+	const ask = `SELECT id FROM gnomon.ask_for_run('sprint_risk');`
+	const [one, two] = [session(), session()]
+	await one.say(enter)
+	await two.say(enter)
+	const first = await one.say(ask)
+	const second = two.say(ask) // waits for the first
+	await pause(300)
+	await one.say(`UPDATE jobs SET run_at = '2100-01-01' WHERE id = ${lit(first)}; COMMIT;`)
+	assert.equal(await second, first)
+	await two.say(`UPDATE jobs SET state = 'dead' WHERE id = ${lit(first)}; COMMIT;`)
+	one.end()
+	two.end()
+})
+
+test('a form sent twice is one run', async () => {
+	const t = await tenant({ stories: 0 })
+	const cookie = await browser(t.owner)
+	sql(`UPDATE agent_configs SET enabled = true WHERE workspace_id = ${lit(t.id)} AND agent_key = 'sprint_risk'`)
+	const page = (await call('GET', `/w/${t.slug}/insights`, { cookie })).text
+	const form = /<form[^>]*agents\/sprint_risk\/run.*?<\/form>/s.exec(page)[0]
+	const fields = Object.fromEntries([...form.matchAll(/name="?(\w+)"? value="([^"]*)"/g)].map(m => [m[1], m[2]]))
+	assert.ok(fields.once)
+	for (let i = 0; i < 2; i++)
+		assert.equal((await post(`/w/${t.slug}/agents/sprint_risk/run`, { cookie, form: fields, headers: { Origin: origin } })).status, 303)
+	assert.equal(sql(`SELECT count(*) FROM jobs WHERE workspace_id = ${lit(t.id)} AND payload ->> 'trigger' = 'manual'`), '1')
 })

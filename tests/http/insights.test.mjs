@@ -123,12 +123,11 @@ describe('runs', () => {
 		assert.deepEqual(detail.insights.map(i => i.id).sort(), list.map(i => i.id).sort())
 		assert.ok((await ok(get(`${t.base}/agents/runs`, t.viewer))).items.some(r => r.id === run.id))
 	})
-	test('an admin queues a run, once per click', async () => {
+	test('an admin queues a run', async () => {
 		const job = await ok(post(`${t.base}/agents/sprint_risk/run`, t.admin), 202)
 		assert.deepEqual([job.kind, job.state], ['agent:sprint_risk:run', 'queued'])
 		const [row] = rows(`SELECT * FROM jobs WHERE id = ${lit(job.jobId)}`)
 		assert.deepEqual([row.workspace_id, row.payload.trigger, row.payload.triggeredBy], [t.id, 'manual', t.admin.id])
-		assert.notEqual((await ok(post(`${t.base}/agents/sprint_risk/run`, t.admin), 202)).jobId, job.jobId)
 		await refused(post(`${t.base}/agents/no_such_agent/run`, t.admin), 404, 'not_found')
 		// what no worker of this test should take up
 		sql(`UPDATE jobs SET state = 'dead' WHERE workspace_id = ${lit(t.id)} AND state = 'queued'`)
