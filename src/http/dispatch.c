@@ -206,24 +206,31 @@ hidden_fault(const char *s, struct json_object *value)
 /*
  * If-Match in place of the body's version: the ETag of one thing is W/"v3".
  * (RFC 9110 compares If-Match strongly; our tags are weak because they say
- * nothing of white space, and a version is a version.)
+ * nothing of white space, and a version is a version.) Who says both must say
+ * the same.
  */
 static void
-take_if_match(const struct http_req *rq, const struct endpoint *e)
+take_if_match(
+    struct op *op, const struct http_req *rq, const struct endpoint *e)
 {
 	const char *tag = strstr(rq->if_match, "\"v");
+	struct json_object *said = NULL;
 	char *end;
 	long version;
 
 	if (!tag || !json_object_is_type(rq->json, json_type_object) ||
-	    json_object_object_get(rq->json, "version") ||
 	    schema_property_type(http__schema(e->body), "version") ==
 		SCHEMA_NONE)
 		return;
 	version = strtol(tag + 2, &end, 10);
-	if (*end == '"' && version > 0 && version <= INT32_MAX)
+	if (*end != '"' || version <= 0 || version > INT32_MAX)
+		return;
+	if (!json_object_object_get_ex(rq->json, "version", &said))
 		json_object_object_add(
 		    rq->json, "version", json_object_new_int64(version));
+	else if (json_object_get_int64(said) != version)
+		op_invalid(
+		    op, "/version", "If-Match names version %ld.", version);
 }
 
 static void
@@ -284,7 +291,7 @@ read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
 		op_invalid(op, "", "%s", why);
 	json_tokener_free(tok);
 	if (!op->err)
-		take_if_match(rq, e);
+		take_if_match(op, rq, e);
 	return op->err ? op->err : http__validate(op, e->body, rq->json);
 }
 

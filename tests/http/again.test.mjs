@@ -1,7 +1,7 @@
 // Asking again: the same document is not sent twice (ETag), the same write does
 // not happen twice (Idempotency-Key).
 import { before, describe, test } from 'node:test'
-import { assert, browser, call, csrf, get, insights, lit, newKey, ok, origin, patch, post, refused, session, sql, state, tenant, unique } from './lib.mjs'
+import { assert, browser, call, csrf, get, insights, lit, newKey, ok, origin, patch, pointers, post, refused, session, sql, state, tenant, unique } from './lib.mjs'
 
 let t
 const count = () => Number(sql(`SELECT count(*) FROM stories WHERE workspace_id = ${lit(t.id)}`))
@@ -112,6 +112,12 @@ describe('a document that did not change', () => {
 		await refused(change('W/"v99"'), 409, 'version_conflict')
 		assert.equal((await ok(change(r.headers.etag))).version, r.json.version + 1)
 		for (const bad of ['', '*', 'W/"v"', 'W/"v-1"', 'W/"v1', 'v1', 'W/"v1x"', 'W/"v99999999999999999999"', 'W/"v0"']) await refused(change(bad), 422, 'validation_failed')
+		const now = r.json.version + 1
+		assert.equal((await ok(change(`W/"v${now}"`, { version: now, title: 'By both' }))).version, now + 1)
+		for (const [tag, version] of [[1, now + 1], [now + 1, 1], [now + 1, null], [now + 1, String(now + 1)]]) {
+			const error = await refused(change(`W/"v${tag}"`, { version, title: 'By neither' }), 422, 'validation_failed')
+			assert.ok(pointers(error).every(p => p === '/version'), `${tag} ${version}: ${pointers(error)}`)
+		}
 		for (const body of ['null', '[]', '"x"', '1', '{'])
 			await refused(patch(path, { ...t.owner, body, headers: { 'Content-Type': 'application/json', 'If-Match': 'W/"v1"' } }), 422, 'validation_failed')
 	})
