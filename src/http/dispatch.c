@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <json-c/json.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -21,6 +22,8 @@
 #include "schema/schema.h"
 
 enum { JSON_DEPTH = 32, SCHEMAS_MAX = 500 };
+
+#define MAX_EXACT 9007199254740992.0 /* 2^53: whole doubles below are exact */
 
 static struct schema_set *schema_set;
 
@@ -295,6 +298,20 @@ read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
 	return op->err ? op->err : http__validate(op, e->body, rq->json);
 }
 
+/* JSON has one kind of number and 1.0 is an integer; PostgreSQL's integers are
+ * not written like that. */
+static struct json_object *
+plain(struct json_object *value)
+{
+	double real = json_object_is_type(value, json_type_double)
+	    ? json_object_get_double(value)
+	    : 0.5;
+
+	return real == trunc(real) && fabs(real) < MAX_EXACT
+	    ? json_object_new_int64((int64_t)real)
+	    : json_object_get(value);
+}
+
 static char *
 snake(void *owner, const char *camel)
 {
@@ -314,8 +331,7 @@ http__body_text(struct op *op, struct json_object *body)
 	struct json_object *renamed = op_json(op, json_object_new_object());
 
 	json_object_object_foreach (body, key, value) {
-		json_object_object_add(
-		    renamed, snake(op, key), json_object_get(value));
+		json_object_object_add(renamed, snake(op, key), plain(value));
 	}
 	return json_object_to_json_string_ext(
 	    renamed, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
