@@ -261,6 +261,23 @@ is_json(const char *type)
 	return n == strlen(json) && strncasecmp(type, json, n) == 0;
 }
 
+/* Why a body is not JSON, in words that follow a colon; NULL when it is. */
+static const char *
+json_fault(struct json_tokener *tok, size_t length)
+{
+	enum json_tokener_error e = json_tokener_get_error(tok);
+
+	if (length == 0)
+		return "it is empty";
+	if (e == json_tokener_continue)
+		return "it ends too early";
+	if (e != json_tokener_success)
+		return json_tokener_error_desc(e);
+	return json_tokener_get_parse_end(tok) < length
+	    ? "there is something after it"
+	    : NULL;
+}
+
 static enum err
 read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
 {
@@ -280,12 +297,9 @@ read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
 	    tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	rq->json = op_json(
 	    op, json_tokener_parse_ex(tok, rq->body, (int)rq->body_length));
-	if (json_tokener_get_error(tok) != json_tokener_success ||
-	    json_tokener_get_parse_end(tok) < rq->body_length)
-		op_invalid(op, "", "The body is not JSON: %s.",
-		    rq->body_length
-			? json_tokener_error_desc(json_tokener_get_error(tok))
-			: "it is empty");
+	why = json_fault(tok, rq->body_length);
+	if (why)
+		op_invalid(op, "", "The body is not JSON: %s.", why);
 	else if (!is_storable(rq->json))
 		op_invalid(op, "",
 		    "The body holds a character that cannot be "

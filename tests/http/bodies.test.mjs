@@ -76,6 +76,16 @@ describe('kind', () => {
 		test(`${what}: refused`, async () => {
 			await refused(send(body), 422, 'validation_failed')
 		})
+	for (const [why, bodies] of Object.entries({
+		'it is empty': [''], 'it ends too early': [' ', '{"title":"x"', '{"title":"x', '{"title":', '['],
+		'there is something after it': ['{"title":"x"}\0', '{"title":"x"}\0{}'],
+	}))
+		test(`it is said of JSON that ${why}`, async () => {
+			for (const body of bodies) {
+				const error = await refused(send(body), 422, 'validation_failed')
+				assert.deepEqual(error.details.errors.map(e => e.message), [`The body is not JSON: ${why}.`], body)
+			}
+		})
 	test('bytes that are not UTF-8 are refused', async () => {
 		for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82], [0x80]])
 			await refused(send(Buffer.concat([Buffer.from('{"title":"'), Buffer.from(bytes), Buffer.from('"}')])), 422, 'validation_failed')
