@@ -784,6 +784,7 @@ static void
 show_again(struct op *op, struct http_req *rq, struct http_resp *rs,
     struct json_object *input)
 {
+	const struct endpoint *form = rq->endpoint;
 	const struct err_info *info = err_info(op->err);
 	struct json_object *extra = op_json(op, json_object_new_object());
 	struct json_object *errors = NULL, *row;
@@ -805,13 +806,12 @@ show_again(struct op *op, struct http_req *rq, struct http_resp *rs,
 	}
 	json_object_object_add(extra, "errors", errors);
 	json_object_object_add(extra, "input", json_object_get(input));
-	see_as(rq, rq->endpoint->again);
-	if (show(again, rq, rs, "", extra)) {
-		rq->endpoint = NULL;
+	see_as(rq, form->again);
+	if (show(again, rq, rs, "", extra))
 		refuse(again, rq, rs);
-		return;
-	}
-	rs->status = info->status;
+	else
+		rs->status = info->status;
+	rq->endpoint = form; /* what was asked for is counted and logged */
 }
 
 static bool

@@ -20,6 +20,14 @@ after(() => s.close())
 const ask = (path = board, options = {}) => s.call('GET', path, { token, ...options })
 const settle = async () => assert.ok(await until(async () => (await ask()).status === 200), 'the server is back')
 
+test('a form that is shown again was a form all the same', async () => {
+	const form = { email: `${unique()}@example.org`, password: 'x' }
+	const r = await s.call('POST', '/login', { form, headers: { Origin: s.at.origin } })
+	assert.equal(r.status, 401)
+	const told = s.log().split('\n').find(l => l.includes(r.headers['x-request-id']))
+	assert.match(told, /"route":"form_login/)
+})
+
 describe('one request, one round trip', () => {
 	// one process, so that what it does when it connects is done once
 	let one, ask_
