@@ -597,6 +597,13 @@ answer_api(struct op *op, struct http_req *rq, struct http_resp *rs)
 	return err;
 }
 
+void
+http__put_retry(struct http_resp *rs)
+{
+	if (rs->status == 503)
+		http_header(rs, "Retry-After", "2");
+}
+
 /* The error envelope of the API. */
 static void
 tell_error(struct op *op, const struct http_req *rq, struct http_resp *rs)
@@ -620,8 +627,7 @@ tell_error(struct op *op, const struct http_req *rq, struct http_resp *rs)
 	http_header(rs, "Link", "</help/errors/%s>; rel=\"help\"", info->word);
 	if (op->err == ERR_UNAUTHENTICATED)
 		http_header(rs, "WWW-Authenticate", "Bearer");
-	if (info->status == 503)
-		http_header(rs, "Retry-After", "2");
+	http__put_retry(rs);
 }
 
 static bool

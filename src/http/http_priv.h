@@ -132,6 +132,9 @@ enum err http__validate(
 /* The body as bound to :body: snake_case keys. Belongs to op. */
 const char *http__body_text(struct op *op, struct json_object *body);
 
+/* Says when to come back, on a 503. */
+void http__put_retry(struct http_resp *rs);
+
 /* etag.c: what the reader has already */
 
 struct http_held;

@@ -513,6 +513,7 @@ http__error_page(struct op *op, const struct http_req *rq, struct http_resp *rs)
 	if (json_object_object_get_ex(op->details, "errors", &errors))
 		json_object_object_add(c, "errors", json_object_get(errors));
 	rs->status = info->status;
+	http__put_retry(rs);
 	if (templates_render(templates,
 		op->err == ERR_VERSION_CONFLICT &&
 			templates_has(templates, "pages/conflict")
