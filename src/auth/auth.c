@@ -48,6 +48,7 @@ make_folders(const char *path)
 	mem_drop(&folder);
 }
 
+/* Half a key would stop every later start: all of it, or no file. */
 static bool
 make_file(const char *path, unsigned char *key)
 {
@@ -60,7 +61,10 @@ make_file(const char *path, unsigned char *key)
 		return false;
 	randombytes_buf(key, KEY_BYTES);
 	good = write(fd, key, KEY_BYTES) == KEY_BYTES && fsync(fd) == 0;
-	return close(fd) == 0 && good;
+	good = close(fd) == 0 && good;
+	if (!good)
+		(void)unlink(path);
+	return good;
 }
 
 static bool

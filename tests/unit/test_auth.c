@@ -2,8 +2,10 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +14,36 @@
 static const char session[] = "01a1f838-4ffc-7864-a820-7b0b98efc9b1";
 static const char user[] = "01a1f838-0000-7864-a820-7b0b98efc9b1";
 enum { NOW = 1795165302 };
+
+/* A disk that is full after so many bytes. */
+static void
+let_files_grow_to(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void
+half_a_key_is_not_left_behind(void **state)
+{
+	char folder[] = "/tmp/gnomon-test-auth.XXXXXX";
+	char *path, *why = NULL;
+
+	assert_non_null(mkdtemp(folder));
+	path = mem_fmt(*state, "%s/secret", folder);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	let_files_grow_to(16);
+	assert_false(auth_open(path, &why));
+	let_files_grow_to(RLIM_INFINITY);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_true(auth_open(path, &why));
+	unlink(path);
+	rmdir(folder);
+	mem_drop(&why);
+}
 
 static int
 open_keys(void **state)
@@ -215,6 +247,7 @@ main(void)
 	    unit(a_cookie_is_kept_as_its_hash),
 	    unit(passwords_are_argon2id_with_a_salt_of_their_own),
 	    unit(request_ids_are_random),
+	    unit(half_a_key_is_not_left_behind),
 	};
 
 	return cmocka_run_group_tests(tests, open_keys, NULL);
