@@ -679,16 +679,35 @@ is_within_limits(struct op *op, const struct http_req *rq, struct http_resp *rs)
 	return false;
 }
 
+/* The other doors of a page: /w/acme/insights.json and .csv. */
+static const char *
+data_door(const struct http_req *rq)
+{
+	const char *dot = is_api(rq) ? NULL : strrchr(rq->path, '.');
+
+	return dot && (strcmp(dot, ".json") == 0 || strcmp(dot, ".csv") == 0)
+	    ? dot
+	    : NULL;
+}
+
+/* Tells what went wrong, to a program or to a person. */
+static void
+tell(struct op *op, const struct http_req *rq, struct http_resp *rs)
+{
+	if (is_api(rq) || data_door(rq))
+		tell_error(op, rq, rs);
+	else
+		http__error_page(op, rq, rs);
+}
+
 static void
 dispatch(struct op *op, struct http_req *rq, struct http_resp *rs)
 {
 	const char *allow = "", *path = rq->path;
-	const char *dot = strrchr(path, '.');
+	const char *door = data_door(rq);
 
-	/* the other doors of a page: /w/acme/insights.json and .csv */
-	if (!is_api(rq) && dot &&
-	    (strcmp(dot, ".json") == 0 || strcmp(dot, ".csv") == 0))
-		path = mem_dup_n(op, path, (size_t)(dot - path));
+	if (door)
+		path = mem_dup_n(op, path, (size_t)(door - path));
 	if (is_api(rq))
 		http__cors(op, rq, rs);
 	if (http__route(op, rq, path, &rq->endpoint, &allow)) {
@@ -700,25 +719,21 @@ dispatch(struct op *op, struct http_req *rq, struct http_resp *rs)
 		}
 		if (op->err == ERR_METHOD_NOT_ALLOWED)
 			http_header(rs, "Allow", "%s", allow);
-		if (is_api(rq))
-			tell_error(op, rq, rs);
-		else
-			http__error_page(op, rq, rs);
+		tell(op, rq, rs);
 		return;
 	}
 	if (!is_within_limits(op, rq, rs)) {
-		if (is_api(rq))
-			tell_error(op, rq, rs);
-		else
-			http__error_page(op, rq, rs);
+		tell(op, rq, rs);
 		return;
 	}
 	if (rq->endpoint->form_of)
 		http__form(op, rq, rs);
-	else if (rq->endpoint->page)
+	else if (rq->endpoint->page && !door)
 		http__page(op, rq, rs);
-	else if (answer_api(op, rq, rs))
-		tell_error(op, rq, rs);
+	else if (rq->endpoint->page
+		? http__page_data(op, rq, rs, strcmp(door, ".csv") == 0)
+		: answer_api(op, rq, rs))
+		tell(op, rq, rs);
 }
 
 void

@@ -220,6 +220,12 @@ void http__help_open(void *owner);
 
 bool http__pages_open(void *owner, const char *share, char **out_why);
 void http__page(struct op *op, struct http_req *rq, struct http_resp *rs);
+
+/* What a page shows, as JSON or CSV for programs, which are told of errors as
+ * the API tells them. */
+enum err http__page_data(struct op *op, struct http_req *rq,
+    struct http_resp *rs, bool csv) MUST_CHECK;
+
 void http__form(struct op *op, struct http_req *rq, struct http_resp *rs);
 void http__error_page(
     struct op *op, const struct http_req *rq, struct http_resp *rs);

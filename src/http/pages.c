@@ -560,23 +560,28 @@ open_cookie(struct op *op, struct http_req *rq)
 	rq->authorization = ""; /* pages know cookies only */
 }
 
-void
-http__page(struct op *op, struct http_req *rq, struct http_resp *rs)
+static void
+open_page(struct op *op, struct http_req *rq, struct http_resp *rs)
 {
-	const char *dot = strrchr(rq->path, '.');
-	enum err e;
-
 	open_cookie(op, rq);
 	http_header(rs, "Vary", "Cookie");
 	http_header(rs, "Cache-Control", "private, no-cache");
-	if (dot && strcmp(dot, ".json") == 0)
-		e = show_data(op, rq, rs, false);
-	else if (dot && strcmp(dot, ".csv") == 0)
-		e = show_data(op, rq, rs, true);
-	else
-		e = show(op, rq, rs, rq->query, NULL);
-	if (e)
+}
+
+void
+http__page(struct op *op, struct http_req *rq, struct http_resp *rs)
+{
+	open_page(op, rq, rs);
+	if (show(op, rq, rs, rq->query, NULL))
 		refuse(op, rq, rs);
+}
+
+enum err
+http__page_data(
+    struct op *op, struct http_req *rq, struct http_resp *rs, bool csv)
+{
+	open_page(op, rq, rs);
+	return show_data(op, rq, rs, csv);
 }
 
 /* Forms */

@@ -248,6 +248,13 @@ describe('the same numbers everywhere', () => {
 		const path = `/w/${t.slug}/p/${t.project.key}/stories`
 		const data = await ok(get(`${path}.json?status=done&limit=200&order=number`, { cookie }))
 		assert.deepEqual(data.items, (await page('status=done&limit=200&order=number')).items)
+		for (const door of ['json', 'csv']) {
+			await refused(get(`${path}.${door}?limit=0`, { cookie }), 422, 'validation_failed')
+			await refused(get(`${path}x.${door}`, { cookie }), 404, 'not_found')
+			await refused(get(`/w/nobody/p/X/stories.${door}`, { cookie }), 404, 'not_found')
+			await refused(get(`${path}.${door}`), 401, 'unauthenticated')
+			await refused(post(`${path}.${door}`, { cookie }), 405, 'method_not_allowed')
+		}
 		const csv = await get(`${path}.csv?status=done&limit=200&order=number`, { cookie })
 		assert.match(csv.headers['content-type'], /^text\/csv/)
 		const lines = csv.text.trimEnd().split('\r\n')
