@@ -637,8 +637,11 @@ is_api(const struct http_req *rq)
 	    strcmp(rq->path, "/health") == 0 || strcmp(rq->path, "/ready") == 0;
 }
 
-/* Whose requests these are: what the endpoint takes as a credential. A token
- * that is not good, or none, is one of the address. */
+/*
+ * Whose requests these are. A token proves itself; a cookie is somebody when it
+ * opened the door not long ago (remember_asker). What is neither is one of the
+ * address: made-up cookies do not multiply whom they come from.
+ */
 static const char *
 asker(struct op *op, const struct http_req *rq)
 {
@@ -647,7 +650,20 @@ asker(struct op *op, const struct http_req *rq)
 	    ? http_cookie(op, rq, rq->is_https ? "__Host-s" : "s")
 	    : token_session(op, rq);
 
-	return session ? session : rq->address;
+	if (session && is_page && !limit_knows(LIMIT_SESSION, session))
+		session = NULL;
+	return session ? session : limit_network(op, rq->address);
+}
+
+/* Counts the first request of a cookie, now that it proved good. */
+static void
+remember_asker(const struct http_req *rq)
+{
+	struct limit_state state;
+
+	if (rq->who && *rq->cookie && !limit_knows(LIMIT_SESSION, rq->cookie))
+		(void)limit_take(LIMIT_SESSION, rq->cookie,
+		    config_int(CONFIG_RATE_LIMIT), &state);
 }
 
 /*
@@ -666,7 +682,8 @@ is_within_limits(struct op *op, const struct http_req *rq, struct http_resp *rs)
 	if ((stranger && !e->slow) || limit == 0)
 		return true;
 	good = stranger
-	    ? limit_take(LIMIT_ADDRESS, rq->address, limit, &state)
+	    ? limit_take(
+		  LIMIT_ADDRESS, limit_network(op, rq->address), limit, &state)
 	    : limit_take(LIMIT_SESSION, asker(op, rq), limit, &state);
 	http_header(rs, "RateLimit-Limit", "%lld", (long long)state.limit);
 	http_header(
@@ -734,6 +751,7 @@ dispatch(struct op *op, struct http_req *rq, struct http_resp *rs)
 		? http__page_data(op, rq, rs, strcmp(door, ".csv") == 0)
 		: answer_api(op, rq, rs))
 		tell(op, rq, rs);
+	remember_asker(rq);
 }
 
 void

@@ -1,6 +1,8 @@
 /* How often somebody may ask: fixed windows of a minute, in shared memory. */
 #include "http/limit.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 #include <time.h>
 
 #include "auth/auth.h"
+#include "base/mem.h"
 
 enum { CELLS = 1 << 15, PROBES = 8 }; /* CELLS of each kind */
 
@@ -68,6 +71,46 @@ find(enum limit_kind kind, uint64_t who, uint32_t window)
 	return free_cell;
 }
 
+/* Counted from 1: a cell that nobody ever took has window 0. */
+static uint32_t
+window_of(const struct timespec *now)
+{
+	return (uint32_t)(now->tv_sec / LIMIT_WINDOW_S) + 1;
+}
+
+bool
+limit_knows(enum limit_kind kind, const char *who)
+{
+	uint64_t h = hash(who);
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	for (size_t i = 0; cells && i < PROBES; i++) {
+		struct cell *c = &cells[kind * CELLS + (h + i) % CELLS];
+
+		if (c->who == h && c->window + 1 >= window_of(&now))
+			return true;
+	}
+	return false;
+}
+
+const char *
+limit_network(void *owner, const char *address)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr a;
+
+	if (inet_pton(AF_INET6, address, &a) != 1)
+		return address;
+	if (IN6_IS_ADDR_V4MAPPED(&a)) {
+		inet_ntop(AF_INET, &a.s6_addr[12], text, sizeof(text));
+	} else {
+		memset(&a.s6_addr[8], 0, 8);
+		inet_ntop(AF_INET6, &a, text, sizeof(text));
+	}
+	return mem_dup(owner, text);
+}
+
 bool
 limit_take(enum limit_kind kind, const char *who, int64_t limit,
     struct limit_state *out)
@@ -81,8 +124,7 @@ limit_take(enum limit_kind kind, const char *who, int64_t limit,
 		return true;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	out->reset_s = LIMIT_WINDOW_S - now.tv_sec % LIMIT_WINDOW_S;
-	cell =
-	    find(kind, hash(who), (uint32_t)(now.tv_sec / LIMIT_WINDOW_S) + 1);
+	cell = find(kind, hash(who), window_of(&now));
 	if (!cell)
 		return true;
 	count = (int64_t)atomic_fetch_add(&cell->count, 1) + 1;

@@ -29,4 +29,15 @@ enum limit_kind { LIMIT_ADDRESS, LIMIT_SESSION, LIMIT_KINDS };
 bool limit_take(enum limit_kind kind, const char *who, int64_t limit,
     struct limit_state *out);
 
+/*
+ * Whether `who` was counted in this window or the one before. Counted only once
+ * it proved to be somebody, it is what tells a session from a made-up cookie
+ * before the database is asked.
+ */
+bool limit_knows(enum limit_kind kind, const char *who);
+
+/* Whose address it is, as it is counted: of IPv6 the first 64 bits, for that is
+ * what one household gets (RFC 6177); all of IPv4, mapped into IPv6 or not. */
+const char *limit_network(void *owner, const char *address);
+
 #endif

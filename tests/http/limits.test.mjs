@@ -28,6 +28,17 @@ async function exhaust(one, limit) {
 }
 
 describe('a session', () => {
+	test('is not made by a made-up cookie, and who has one keeps his', async () => {
+		const login = await s.call('POST', '/login', { form: { email: t.member.email, password }, headers: { Origin: s.at.origin } })
+		assert.equal(login.status, 303)
+		const cookie = login.headers['set-cookie'].find(c => c.startsWith('s=')).split(';')[0]
+		const page = mine => s.call('GET', `/w/${t.slug}`, { cookie: mine })
+		assert.equal((await page(cookie)).status, 200)
+		await exhaust(() => page(`s=${unique().repeat(5).slice(0, 43)}`), 20)
+		assert.equal((await page(cookie)).status, 200)
+		const replies = await exhaust(() => page(cookie), 20)
+		assert.ok(replies.at(-1).headers['retry-after'])
+	})
 	test('is refused when it asks too often, and told when it may again', async () => {
 		const replies = await exhaust(() => ask(t.owner), 20)
 		const last = replies.at(-1)

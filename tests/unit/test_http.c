@@ -10,6 +10,7 @@
 #include "auth/auth.h"
 #include "db/db_priv.h"
 #include "http/http_priv.h"
+#include "http/limit.h"
 
 static int
 open_keys(void **state)
@@ -722,6 +723,40 @@ no_two_lists_of_values_have_one_digest(void **state)
 }
 
 static void
+an_address_of_ipv6_is_its_network(void **state)
+{
+	static const char *const cases[][2] = {
+	    {"192.0.2.7", "192.0.2.7"},
+	    {"::ffff:192.0.2.7", "192.0.2.7"},
+	    {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"},
+	    {"2001:db8:1:2::", "2001:db8:1:2::"},
+	    {"2001:0DB8:0001:0002:ffff:ffff:ffff:ffff", "2001:db8:1:2::"},
+	    {"2001:db8:1:3::1", "2001:db8:1:3::"},
+	    {"::1", "::"},
+	    {"", ""},
+	    {"unix:", "unix:"},
+	};
+
+	for (size_t i = 0; i < nitems(cases); i++)
+		assert_string_equal(
+		    limit_network(*state, cases[i][0]), cases[i][1]);
+}
+
+static void
+who_was_counted_is_known(void **state)
+{
+	struct limit_state now;
+
+	(void)state;
+	assert_true(limit_open());
+	assert_false(limit_knows(LIMIT_SESSION, "somebody"));
+	assert_true(limit_take(LIMIT_SESSION, "somebody", 2, &now));
+	assert_true(limit_knows(LIMIT_SESSION, "somebody"));
+	assert_false(limit_knows(LIMIT_SESSION, "somebody else"));
+	assert_false(limit_knows(LIMIT_ADDRESS, "somebody"));
+}
+
+static void
 cookies_are_found_by_their_whole_name(void **state)
 {
 	struct http_req rq = request("GET", METHOD_GET, "/");
@@ -771,6 +806,8 @@ main(void)
 	    unit(lists_in_rows_go_to_the_row_with_their_key),
 	    unit(the_exclamation_column_tells_the_outcome),
 	    unit(cookies_are_found_by_their_whole_name),
+	    unit(an_address_of_ipv6_is_its_network),
+	    unit(who_was_counted_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, open_keys, NULL);
