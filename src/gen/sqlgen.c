@@ -804,7 +804,6 @@ begin_block(char *comment)
 		*comma = '\0';
 		b->form_of = trim(rest + strlen("form of "));
 		b->e.then = trim(comma + strlen(", then "));
-		b->e.name = mem_fmt(root, "form_%s_%d", b->form_of, at.line);
 		b->has_role = true;
 	} else if (is_name(rest)) {
 		b->e.name = rest;
@@ -1321,6 +1320,26 @@ check_form_path(const struct block *form, const struct block *of)
 			    of->params[i].name);
 }
 
+/* form_login; the further forms of an endpoint are form_update_story_2 and on,
+ * by path. Names travel (cookies, logs, metrics) and outlive a line's number. */
+static void
+name_forms(void)
+{
+	for (size_t i = 0; i < n_blocks; i++) {
+		const char *of = blocks[i].form_of;
+		int nth = 1;
+
+		if (!of)
+			continue;
+		for (size_t k = 0; k < i; k++)
+			nth += blocks[k].form_of &&
+			    strcmp(blocks[k].form_of, of) == 0;
+		blocks[i].e.name = nth == 1
+		    ? mem_fmt(root, "form_%s", of)
+		    : mem_fmt(root, "form_%s_%d", of, nth);
+	}
+}
+
 static void
 check_table(void)
 {
@@ -1374,6 +1393,7 @@ make_endpoints(int argc, char **argv)
 	for (i++; i < argc; i++)
 		read_blocks(argv[i]);
 	qsort(blocks, n_blocks, sizeof(*blocks), by_path);
+	name_forms();
 	check_table();
 	printf("/* Made by sqlgen from sql/; edit the blocks there. */\n"
 	       "#include \"base/metrics.h\"\n"

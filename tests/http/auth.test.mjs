@@ -236,6 +236,7 @@ describe('a browser', () => {
 		assert.equal(r.headers.location, `/w/${t.slug}/insights/I-${insight.number}`)
 		assert.equal(stateOf(), 'acknowledged')
 		const message = r.headers['set-cookie'].find(c => c.startsWith('m=')).split(';')[0]
+		assert.equal(message, 'm=form_update_insight')
 		const page = await get(path(), { cookie: `${cookie}; ${message}` })
 		assert.equal(page.status, 200)
 		assert.ok(page.headers['set-cookie'].some(c => c.startsWith('m=;')))

@@ -25,7 +25,7 @@ test('a form that is shown again was a form all the same', async () => {
 	const r = await s.call('POST', '/login', { form, headers: { Origin: s.at.origin } })
 	assert.equal(r.status, 401)
 	const told = s.log().split('\n').find(l => l.includes(r.headers['x-request-id']))
-	assert.match(told, /"route":"form_login/)
+	assert.match(told, /"route":"form_login"/)
 })
 
 describe('one request, one round trip', () => {
