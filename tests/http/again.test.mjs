@@ -37,6 +37,23 @@ describe('a document that did not change', () => {
 			assert.deepEqual(changed.json, (await get(path, t.member)).json)
 		}
 	})
+	test('is not made anew for everybody who holds an old one', async () => {
+		const u = await tenant({ stories: 2 })
+		const path = `${u.path}/board`
+		const tag = (await get(path, u.owner)).headers.etag
+		await ok(patch(`${u.path}/stories/${u.stories[0].id}`, { ...u.owner, json: { version: 1, title: 'Anew' } }))
+		const fresh = await get(path, u.owner)
+		const replies = []
+		for (let i = 0; i < 40; i++) replies.push(await get(path, { ...u.owner, headers: { 'If-None-Match': tag } }))
+		for (const r of replies) {
+			assert.equal(r.status, 200)
+			assert.equal(r.headers.etag, fresh.headers.etag)
+			assert.equal(r.text, fresh.text)
+		}
+		// each process makes it at most once before it knows
+		assert.ok(replies.filter(r => r.headers['x-cache'] === 'hit').length >= 20)
+		assert.equal((await get(path, { ...u.owner, headers: { 'If-None-Match': fresh.headers.etag } })).status, 304)
+	})
 	test("is not taken for another list's, another order's or another project's", async () => {
 		const tag = (await get(`${t.path}/stories?limit=2`, t.owner)).headers.etag
 		if (!tag) return
