@@ -1,7 +1,15 @@
 // What becomes of a job that fails: the row says why, and it is tried again.
 import { execFileSync } from 'node:child_process'
-import { test } from 'node:test'
-import { assert, BIN, browser, call, lit, ok, origin, post, rows, session, sql, tenant } from '../http/lib.mjs'
+import { after, test } from 'node:test'
+import { assert, BIN, browser, call, lit, ok, origin, post, rows, session as newSession, sql, tenant } from '../http/lib.mjs'
+
+// ended at the end whatever happened: an open one would keep this process
+const sessions = []
+const session = user => {
+	sessions.push(newSession(user))
+	return sessions.at(-1)
+}
+after(() => sessions.forEach(s => s.end()))
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
@@ -47,7 +55,6 @@ test('a last attempt that outlives its lease holds nobody up, and may succeed', 
 	assert.equal(sql(`SELECT gnomon.finish_job(${lit(job)}, 7, 'too late')`, 'gnomon_worker'), '')
 	assert.equal(sql(`SELECT gnomon.finish_job(${lit(job)}, 7, NULL)`, 'gnomon_worker'), 'succeeded')
 	assert.equal(sql(`SELECT gnomon.finish_job(${lit(next)}, 1, NULL)`, 'gnomon_worker'), 'succeeded')
-	worker.end()
 })
 
 const eventOf = (t, at) =>
@@ -137,8 +144,6 @@ test('two at the same time ask for one run', async () => {
 	await one.say(`UPDATE jobs SET run_at = '2100-01-01' WHERE id = ${lit(first)}; COMMIT;`)
 	assert.equal(await second, first)
 	await two.say(`UPDATE jobs SET state = 'dead' WHERE id = ${lit(first)}; COMMIT;`)
-	one.end()
-	two.end()
 })
 
 test('a form sent twice is one run', async () => {
