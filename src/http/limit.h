@@ -37,7 +37,7 @@ bool limit_take(enum limit_kind kind, const char *who, int64_t limit,
 bool limit_knows(enum limit_kind kind, const char *who);
 
 /* Whose address it is, as it is counted: of IPv6 the first 64 bits, for that is
- * what one household gets (RFC 6177); all of IPv4, mapped into IPv6 or not. */
+ * what one household gets, RFC 6177; all of IPv4, mapped into IPv6 or not. */
 const char *limit_network(void *owner, const char *address);
 
 #endif
