@@ -5,7 +5,7 @@
 -- order:  newest = i.id uuid desc; oldest = i.id uuid asc; severity = gnomon.severity_rank(i.severity)~severityRank int4 desc, i.id uuid desc
 -- reply:  200 page of Insight
 SELECT i.id, i.number, i.agent_key AS "agentKey", i.insight_type AS "insightType", i.severity, i.confidence,
-       i.title, i.body, i.recommendations, i.evidence, jsonb_array_length(i.evidence) AS "factCount", i.entity_refs AS "entityRefs", i.state,
+       i.title, i.body, i.recommendations, i.evidence, jsonb_array_length(i.evidence)::int8 AS "factCount", i.entity_refs AS "entityRefs", i.state,
        gnomon.severity_rank(i.severity) AS "~severityRank",
        u.id AS "owner.id", u.name AS "owner.name", p.id AS "project.id", p.key AS "project.key", p.name AS "project.name",
        r.id AS "run.id", r.number AS "run.number",

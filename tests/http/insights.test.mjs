@@ -1,6 +1,6 @@
 // What people may do with an insight, and who may do it.
 import { before, describe, test } from 'node:test'
-import { assert, get, insights, lit, newUser, ok, patch, post, randomUUID, refused, rows, sql, tenant } from './lib.mjs'
+import { assert, browser, get, insights, lit, newUser, ok, patch, post, randomUUID, refused, rows, sql, tenant } from './lib.mjs'
 
 let t
 const at = insight => `${t.base}/insights/I-${insight.number}`
@@ -132,4 +132,11 @@ describe('runs', () => {
 		// what no worker of this test should take up
 		sql(`UPDATE jobs SET state = 'dead' WHERE workspace_id = ${lit(t.id)} AND state = 'queued'`)
 	})
+})
+
+test('the feed says how many facts an insight rests on', async () => {
+	const t = await tenant()
+	insights(t, 1)
+	const page = await get(`/w/${t.slug}/insights`, { cookie: await browser(t.owner) })
+	assert.match(page.text, /facts: [1-9]/)
 })
