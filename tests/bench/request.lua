@@ -14,10 +14,12 @@ wrk.headers["If-None-Match"] = os.getenv("ETAG")
 
 if os.getenv("FIRST") then
 	local first, stories = tonumber(os.getenv("FIRST")), tonumber(os.getenv("STORIES"))
-	local each, i = math.floor(stories / tonumber(os.getenv("THREADS"))), 0
+	local each, i = math.floor(stories / tonumber(os.getenv("THREADS")))
 	wrk.method = "PATCH"
 	wrk.headers["Content-Type"] = "application/json"
 	request = function()
+		-- the first thread is asked once in advance, and that request is not sent
+		i = i or (share == 0 and -1 or 0)
 		local story = first + share * each + i % each
 		local version = 1 + math.floor(i / each)
 		i = i + 1
