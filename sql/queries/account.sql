@@ -1,7 +1,7 @@
 -- name: enter
--- Opens the way into a tenant for the rest of the transaction (0007_doors.sql).
--- args: cookie bytea, session uuid, workspace text, project text, story_prefix text, needed int4, with_nav bool
-SELECT * FROM gnomon.enter(:cookie, :session, :workspace, :project, :story_prefix, :needed, :with_nav)
+-- Opens the way into a tenant for the rest of the transaction (0010_rights.sql).
+-- args: credential bytea, session uuid, workspace text, project text, story_prefix text, needed int4, with_nav bool
+SELECT * FROM gnomon.enter(:credential, :session, :workspace, :project, :story_prefix, :needed, :with_nav)
 
 -- name: register
 -- Makes an account and its workspace; refuses an address in use.

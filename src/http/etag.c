@@ -103,6 +103,17 @@ scope_of(struct op *op, const struct http_req *rq)
 	return project ? project : rows_get(op, rq->who, 0, "workspace_id");
 }
 
+/* Whether everybody who may ask for it gets the same document: of a workspace
+ * only those from whom no private project is hidden. */
+static bool
+is_shared(struct op *op, const struct http_req *rq)
+{
+	int hides = rows_find(rq->who, "hides");
+
+	return rows_get(op, rq->who, 0, "project_id") ||
+	    !rows_bool(rq->who, 0, (size_t)hides);
+}
+
 static const char *
 variant_of(struct op *op, const struct http_args *args)
 {
@@ -227,6 +238,8 @@ http__answer_held(const struct http_held *held, const struct http_req *rq,
 	    hints[at].key == held->hint && strcmp(hints[at].scope, scope) == 0;
 	int64_t rev = rev_of(rq);
 
+	if (!is_shared(held->op, rq))
+		return false;
 	if (!same) {
 		hints[at].key = held->hint;
 		memcpy(hints[at].scope, scope, UUID_TEXT);
@@ -266,6 +279,8 @@ http__keep(const struct http_held *held, const struct http_req *rq,
 	int64_t rev = rev_of(rq);
 	char *value;
 
+	if (!is_shared(held->op, rq))
+		return;
 	put_tag(held, rs, scope, rev);
 	if (n > CACHE_VALUE_MAX)
 		return;
