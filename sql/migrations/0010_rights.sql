@@ -59,7 +59,17 @@ SELECT gnomon.wall_project('project_id', 'project_members', 'epics', 'stories', 
   'story_sources', 'agent_insights');
 SELECT gnomon.wall_project('scope_id', 'events', 'revisions');
 GRANT SELECT ON project_members TO gnomon_web, gnomon_worker;
-GRANT INSERT, UPDATE, DELETE ON project_members TO gnomon_web;
+
+-- Whoever makes a project is its owner.
+CREATE FUNCTION gnomon.project_owner() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO public.project_members (workspace_id, project_id, user_id, role)
+  VALUES (NEW.workspace_id, NEW.id, NEW.owner_id, 'owner');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER b_owner AFTER INSERT ON projects FOR EACH ROW WHEN (NEW.owner_id IS NOT NULL)
+  EXECUTE FUNCTION gnomon.project_owner();
 
 -- A table gets more columns: its history begins to watch them, and its view of the
 -- past shows them. Both are made anew.

@@ -51,6 +51,7 @@ before(async () => {
 		     INSERT INTO agent_run_periods SELECT workspace_id, agent_key, 'test', id FROM agent_runs WHERE workspace_id = ${lit(t.id)};
 		     INSERT INTO agent_packets SELECT workspace_id, id, '[]', '{}', now() FROM agent_runs WHERE workspace_id = ${lit(t.id)};
 		     INSERT INTO idempotency_keys VALUES (${lit(t.id)}, ${lit(t.owner.id)}, 'k', 'r', 200, '{}');
+		     SELECT set_config('gnomon.workspace', ${lit(t.id)}, false), gnomon.audit('test', 'story', NULL);
 		     INSERT INTO notifications (workspace_id, user_id, kind, title, entity_type, entity_id)
 		     VALUES (${lit(t.id)}, ${lit(t.owner.id)}, 'k', 't', 'story', ${lit(t.stories[0].id)})`)
 	}
@@ -197,6 +198,9 @@ describe('writes', () => {
 })
 
 describe('the catalog', () => {
+	// what belongs to a project, and the scopes of history
+	const below = name => ['projects', 'events', 'revisions'].includes(name) || sql(`SELECT EXISTS (SELECT FROM pg_attribute
+		WHERE attrelid = '${name}'::regclass AND attname = 'project_id' AND NOT attisdropped)`) === 't'
 	test('every table without a tenant is named above', () => {
 		assert.deepEqual(tables.filter(t => !t.tenant && t.name !== 'workspaces').map(t => t.name).sort(), Object.keys(globals).sort())
 	})
@@ -212,7 +216,10 @@ describe('the catalog', () => {
 			if (sql(`SELECT has_table_privilege('gnomon_web', '${name}', 'SELECT') OR has_table_privilege('gnomon_worker', '${name}', 'SELECT')`) === 'f') continue
 			assert.equal(policies.length, 1, name)
 			assert.equal(policies[0].polcmd, '*')
-			assert.match(policies[0].qual, /^\((workspace_)?id = gnomon\.workspace\(\)\)$/)
+			// of the workspace entered; below a project, of one that is not hidden
+			assert.match(policies[0].qual, name === 'workspaces' ? /^\(id = gnomon\.workspace\(\)\)$/
+				: below(name) ? /^\(\(workspace_id = gnomon\.workspace\(\)\) AND \(\((project_id|scope_id|id) <> ALL \(\( SELECT gnomon\.hidden\(\) AS hidden\)::uuid\[\]\)\) IS NOT FALSE\)\)$/
+				: /^\(workspace_id = gnomon\.workspace\(\)\)$/)
 		}
 	})
 	test("every key of a tenant's table contains workspace_id", () => {
@@ -268,9 +275,26 @@ describe('the catalog', () => {
 		// sign-in itself needs these; a new one must be looked at and named
 		const callable = rows(`SELECT oid::regproc::text AS f FROM pg_proc WHERE prosecdef AND pronamespace = 'gnomon'::regnamespace
 			AND has_function_privilege('gnomon_web', oid, 'EXECUTE') ORDER BY 1`).map(r => r.f)
-		const known = ['gnomon.close_session', 'gnomon.enter', 'gnomon.late_jobs', 'gnomon.me', 'gnomon.my_projects', 'gnomon.my_workspaces',
-			'gnomon.number_in_project', 'gnomon.number_in_workspace', 'gnomon.once', 'gnomon.open_session', 'gnomon.password_of', 'gnomon.queue_depth', 'gnomon.recall_once',
-			'gnomon.redrive_job', 'gnomon.register', 'gnomon.remember_once']
+		const known = [
+			'audit',
+			'close_session',
+			'enter',
+			'late_jobs',
+			'me',
+			'my_projects',
+			'my_workspaces',
+			'number_in_project',
+			'number_in_workspace',
+			'once',
+			'open_session',
+			'password_of',
+			'queue_depth',
+			'queue_mail',
+			'recall_once',
+			'redrive_job',
+			'register',
+			'remember_once',
+		].map(name => `gnomon.${name}`)
 		assert.deepEqual(callable.filter(f => !known.includes(f)), [])
 	})
 	test('gnomon_stream may read no table', () => {
