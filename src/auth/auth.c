@@ -20,10 +20,17 @@ enum {
 	TOKEN_MAX = 2048,
 };
 
-enum purpose { FOR_TOKENS = 1, FOR_FORMS = 2, FOR_SEALS = 3, FOR_STAMPS = 4 };
+enum purpose {
+	FOR_TOKENS = 1,
+	FOR_FORMS = 2,
+	FOR_SEALS = 3,
+	FOR_STAMPS = 4,
+	FOR_SECRETS = 5,
+	LAST_PURPOSE = FOR_SECRETS
+};
 
 /* Set once by auth_open, before any process is forked. */
-static unsigned char keys[5][KEY_BYTES];
+static unsigned char keys[LAST_PURPOSE + 1][KEY_BYTES];
 /* A hash to spend the time of a comparison on, where there is no account; what
  * it is the hash of does not matter. Made once, with the limits that accounts
  * have: making one takes longer than all the rest of a start. */
@@ -106,7 +113,7 @@ auth_open(const char *secret_file, char **out_why)
 	good = (access(secret_file, F_OK) != 0 && errno == ENOENT &&
 		   make_file(secret_file, master)) ||
 	    read_file(secret_file, master, out_why);
-	for (uint64_t i = FOR_TOKENS; good && i <= FOR_STAMPS; i++)
+	for (uint64_t i = FOR_TOKENS; good && i <= LAST_PURPOSE; i++)
 		crypto_kdf_derive_from_key(
 		    keys[i], KEY_BYTES, i, "gnomon01", master);
 	sodium_memzero(master, sizeof(master));
@@ -292,6 +299,92 @@ auth_unseal(void *owner, const char *sealed)
 	    !is_ours(owner, FOR_SEALS, sealed, dot))
 		return NULL;
 	return (char *)decode(owner, sealed, (size_t)(dot - sealed), &n);
+}
+
+char *
+auth_encrypt(void *owner, const char *text)
+{
+	size_t n = strlen(text),
+	       room =
+		   crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + n;
+	unsigned char *box = mem_array(owner, unsigned char, room);
+
+	randombytes_buf(box, crypto_secretbox_NONCEBYTES);
+	crypto_secretbox_easy(box + crypto_secretbox_NONCEBYTES,
+	    (const unsigned char *)text, n, box, keys[FOR_SECRETS]);
+	return encode(owner, box, room);
+}
+
+char *
+auth_decrypt(void *owner, const char *encrypted)
+{
+	enum {
+		LEAST = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES
+	};
+	unsigned char *box;
+	char *text;
+	size_t n;
+
+	if (!encrypted || strlen(encrypted) > SEALED_MAX)
+		return NULL;
+	box = decode(owner, encrypted, strlen(encrypted), &n);
+	if (!box || n < LEAST)
+		return NULL;
+	text = mem_array(owner, char, n - LEAST + 1);
+	if (crypto_secretbox_open_easy((unsigned char *)text,
+		box + crypto_secretbox_NONCEBYTES,
+		n - crypto_secretbox_NONCEBYTES, box, keys[FOR_SECRETS]) != 0)
+		return NULL;
+	return text;
+}
+
+static const char hook_prefix[] = "whsec_";
+
+static char *
+encode_standard(void *owner, const void *bytes, size_t n)
+{
+	size_t room =
+	    sodium_base64_encoded_len(n, sodium_base64_VARIANT_ORIGINAL);
+	char *text = mem_array(owner, char, room);
+
+	return sodium_bin2base64(
+	    text, room, bytes, n, sodium_base64_VARIANT_ORIGINAL);
+}
+
+char *
+auth_hook_secret_new(void *owner)
+{
+	unsigned char bytes[KEY_BYTES];
+
+	randombytes_buf(bytes, sizeof(bytes));
+	return mem_fmt(owner, "%s%s", hook_prefix,
+	    encode_standard(owner, bytes, sizeof(bytes)));
+}
+
+char *
+auth_hook_sign(void *owner, const char *secret, const char *id,
+    int64_t timestamp, const void *body, size_t n)
+{
+	enum { SECRET_MAX = 64 };
+	unsigned char key[SECRET_MAX], signature[MAC_BYTES];
+	char *head = mem_fmt(owner, "%s.%lld.", id, (long long)timestamp);
+	crypto_auth_hmacsha256_state hmac;
+	size_t key_n;
+
+	if (!secret || !text_starts(secret, hook_prefix) ||
+	    sodium_base642bin(key, sizeof(key),
+		secret + sizeof(hook_prefix) - 1,
+		strlen(secret) - sizeof(hook_prefix) + 1, NULL, &key_n, NULL,
+		sodium_base64_VARIANT_ORIGINAL) != 0)
+		return NULL;
+	crypto_auth_hmacsha256_init(&hmac, key, key_n);
+	crypto_auth_hmacsha256_update(
+	    &hmac, (const unsigned char *)head, strlen(head));
+	crypto_auth_hmacsha256_update(&hmac, body, n);
+	crypto_auth_hmacsha256_final(&hmac, signature);
+	sodium_memzero(key, sizeof(key));
+	return mem_fmt(
+	    owner, "v1,%s", encode_standard(owner, signature, MAC_BYTES));
 }
 
 void

@@ -51,6 +51,20 @@ bool auth_csrf_matches(const char *cookie, const char *given);
 char *auth_seal(void *owner, const char *text);
 char *auth_unseal(void *owner, const char *sealed); /* NULL when touched */
 
+/* A text encrypted, for secrets that the database keeps (XSalsa20-Poly1305,
+ * base64url), and the text again; NULL when it was touched or is not ours. */
+char *auth_encrypt(void *owner, const char *text);
+char *auth_decrypt(void *owner, const char *encrypted);
+
+/*
+ * Webhooks sign as Standard Webhooks has it: the secret is "whsec_" and base64
+ * of 32 random bytes; the signature is "v1," and base64 of HMAC-SHA256 over
+ * "id.timestamp.body". NULL when the secret is none.
+ */
+char *auth_hook_secret_new(void *owner);
+char *auth_hook_sign(void *owner, const char *secret, const char *id,
+    int64_t timestamp, const void *body, size_t n);
+
 /* A keyed hash (SipHash-2-4 of 128 bits) of name and bytes: what we gave away
  * to keep is ours when it comes back. */
 enum { AUTH_STAMP_BYTES = 16 };

@@ -236,10 +236,47 @@ request_ids_are_random(void **state)
 	assert_string_not_equal(a, b);
 }
 
+static void
+a_secret_is_kept_encrypted_and_comes_back_whole(void **state)
+{
+	char *box = auth_encrypt(*state, "whsec_abc"), *other;
+
+	assert_null(strstr(box, "whsec"));
+	assert_string_equal(auth_decrypt(*state, box), "whsec_abc");
+	assert_string_equal(auth_decrypt(*state, auth_encrypt(*state, "")), "");
+	other = auth_encrypt(*state, "whsec_abc");
+	assert_string_not_equal(box, other);
+	box[30] = box[30] == 'A' ? 'B' : 'A';
+	assert_null(auth_decrypt(*state, box));
+	assert_null(auth_decrypt(*state, ""));
+	assert_null(auth_decrypt(*state, NULL));
+	assert_null(auth_decrypt(*state, "not ours"));
+}
+
+static void
+webhooks_sign_as_the_specification_says(void **state)
+{
+	/* the example of the specification's own libraries */
+	static const char secret[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+	static const char body[] = "{\"test\": 2432232314}";
+
+	assert_string_equal(
+	    auth_hook_sign(*state, secret, "msg_p5jXN8AQM9LWM0D4loKWxJek",
+		1614265330, body, strlen(body)),
+	    "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+	assert_null(auth_hook_sign(*state, "secret", "a", 1, body, 1));
+	assert_null(auth_hook_sign(*state, "whsec_*", "a", 1, body, 1));
+	assert_int_equal(strlen(auth_hook_secret_new(*state)), 6 + 44);
+	assert_non_null(auth_hook_sign(
+	    *state, auth_hook_secret_new(*state), "a", 1, body, 1));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    unit(a_secret_is_kept_encrypted_and_comes_back_whole),
+	    unit(webhooks_sign_as_the_specification_says),
 	    unit(a_token_names_its_session_until_it_ends),
 	    unit(no_touched_token_or_seal_passes),
 	    unit(what_is_none_is_refused),
