@@ -85,25 +85,15 @@ SELECT i.number, i.title, i.severity
  LIMIT 10
 
 -- part: history list
-SELECT e.created_at AS "doneAt", coalesce(a.name, 'Gnomon') AS who,
-       CASE WHEN e.action = 'created' THEN 'created it'
-            WHEN e.action = 'deleted' THEN 'deleted it'
-            ELSE concat_ws(', ',
-              CASE WHEN e.changes ? 'status' THEN format('moved it from %s to %s', replace(e.changes #>> '{status,0}', '_', ' '), replace(e.changes #>> '{status,1}', '_', ' ')) END,
-              CASE WHEN e.changes ? 'assignee_id' THEN coalesce('gave it to ' || o.name, 'took the assignee off') END,
-              CASE WHEN e.changes ? 'estimate' THEN format('changed the estimate from %s to %s', coalesce(e.changes #>> '{estimate,0}', 'none'), coalesce(e.changes #>> '{estimate,1}', 'none')) END,
-              CASE WHEN e.changes ? 'priority' THEN format('changed the priority from %s to %s', e.changes #>> '{priority,0}', e.changes #>> '{priority,1}') END,
-              CASE WHEN e.changes ? 'due_date' THEN coalesce('set the due date to ' || to_char((e.changes #>> '{due_date,1}')::date, 'FMDD Mon YYYY'), 'took the due date off') END,
-              CASE WHEN e.changes ?| '{title,description,acceptance_criteria}' THEN 'edited the text' END,
-              CASE WHEN e.changes ? 'epic_id' THEN 'changed the epic' END) END AS what
+-- The last 50 things done to it, in the words of the feed.
+SELECT e.created_at AS "doneAt", coalesce(a.name, 'Gnomon') AS who, replace(t.said, '{it}', 'it') AS what, e.rev AS revision
   FROM stories s
   JOIN events e ON e.workspace_id = s.workspace_id AND e.entity_id = s.id
   LEFT JOIN users a ON a.id = e.actor_id
-  LEFT JOIN users o ON o.id = (e.changes #>> '{assignee_id,1}')::uuid
+ CROSS JOIN LATERAL gnomon.say_change(e.entity_type, e.entity_id, e.action, e.changes) t (said)
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
    {story: AND s.id = :story | AND s.number = :story_number}
-   AND (e.action <> 'moved' AND e.action <> 'updated'
-        OR e.changes ?| '{status,assignee_id,estimate,priority,due_date,title,description,acceptance_criteria,epic_id}')
+   AND e.changes - '{position,status_since}'::text[] <> '{}' AND t.said IS NOT NULL
  ORDER BY e.rev DESC
  LIMIT 50
 

@@ -82,7 +82,7 @@ after(() => browser?.close());
 const pages = () => [
   '/w/acme', '/w/acme/insights', '/w/acme/insights?state=open&severity=critical,high', '/w/acme/insights?q=nothing+has+this',
   found.insight, '/w/acme/runs', found.run, '/w/acme/usage', project, `${project}/board`, `${project}/stories`,
-  `${project}/stories?status=done`, found.story, '/w/acme/nothing-here', '/login',
+  `${project}/stories?status=done`, `${project}/activity?group=transaction`, found.story, '/w/acme/nothing-here', '/login',
   '/help/api', '/help/errors', '/help/errors/version_conflict',
 ].filter(Boolean);
 

@@ -1,0 +1,203 @@
+-- History that people and programs read: what an event says in words, how the
+-- feed finds its rows, and the past by revision.
+
+-- ---- the feed
+-- Events of one transaction stand together (a scope's revision stays locked
+-- until the transaction ends), so a bulk change is one entry. In a replay, which
+-- moves the clock within one transaction, each moment is an entry of its own.
+CREATE INDEX events_transaction ON events (workspace_id, scope_id, transaction, created_at, rev, entity_id);
+-- The filters of the feed, each in its order.
+CREATE INDEX events_actor ON events (workspace_id, scope_id, actor_id, rev, entity_id);
+CREATE INDEX events_type ON events (workspace_id, scope_id, entity_type, rev, entity_id);
+CREATE INDEX events_action ON events (workspace_id, scope_id, action, rev, entity_id);
+
+-- ---- what things are called
+-- What people know an entity by: its key when it has one, its name, and where its
+-- page is below /w/{ws}/. PL/pgSQL, because its statements are looked at only when
+-- they run: each kind has its table in a migration of its own.
+CREATE FUNCTION gnomon.known_as(type text, entity uuid, OUT key text, OUT name text, OUT path text)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+  CASE type
+  WHEN 'story' THEN
+    SELECT p.key || '-' || s.number, s.title,
+           CASE WHEN s.deleted_at IS NULL THEN format('p/%s/stories/%s-%s', p.key, p.key, s.number) END INTO known_as.key, known_as.name, known_as.path
+      FROM public.stories s JOIN public.projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
+     WHERE s.workspace_id = gnomon.workspace() AND s.id = entity;
+  WHEN 'project' THEN
+    SELECT p.key, p.name, 'p/' || p.key INTO known_as.key, known_as.name, known_as.path
+      FROM public.projects p WHERE p.workspace_id = gnomon.workspace() AND p.id = entity;
+  WHEN 'epic' THEN
+    SELECT e.title INTO known_as.name FROM public.epics e WHERE e.workspace_id = gnomon.workspace() AND e.id = entity;
+  WHEN 'sprint' THEN
+    SELECT s.name INTO known_as.name FROM public.sprints s WHERE s.workspace_id = gnomon.workspace() AND s.id = entity;
+  WHEN 'sprint_item' THEN
+    SELECT k.key, k.name, k.path INTO known_as.key, known_as.name, known_as.path
+      FROM public.sprint_items i CROSS JOIN LATERAL gnomon.known_as('story', i.story_id) k
+     WHERE i.workspace_id = gnomon.workspace() AND i.id = entity;
+  WHEN 'dependency' THEN
+    SELECT format('%s %s %s', coalesce(a.key, a.name), d.dependency_type, coalesce(b.key, b.name)) INTO known_as.name
+      FROM public.dependencies d
+     CROSS JOIN LATERAL gnomon.known_as(d.source_type, d.source_id) a
+     CROSS JOIN LATERAL gnomon.known_as(d.target_type, d.target_id) b
+     WHERE d.workspace_id = gnomon.workspace() AND d.id = entity;
+  WHEN 'insight' THEN
+    SELECT 'I-' || i.number, i.title, 'insights/I-' || i.number INTO known_as.key, known_as.name, known_as.path
+      FROM public.agent_insights i WHERE i.workspace_id = gnomon.workspace() AND i.id = entity;
+  ELSE
+    NULL;
+  END CASE;
+  -- Anything else is known by its own history: the title or name it had last.
+  IF known_as.name IS NULL THEN
+    SELECT coalesce(e.changes #>> '{title,1}', e.changes #>> '{name,1}', e.changes #>> '{agent_key,1}') INTO known_as.name
+      FROM public.events e
+     WHERE e.workspace_id = gnomon.workspace() AND e.entity_id = entity AND e.entity_type = type
+       AND e.changes ?| '{title,name,agent_key}'
+     ORDER BY e.rev DESC LIMIT 1;
+  END IF;
+  known_as.name := coalesce(known_as.name, replace(type, '_', ' '));
+END $$;
+
+-- The name of what a field points at; NULL when it points at nothing we name.
+CREATE FUNCTION gnomon.name_in(field text, value text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE k record;
+BEGIN
+  IF value IS NULL OR field !~ '_id$' OR value !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN RETURN NULL; END IF;
+  CASE field
+  WHEN 'epic_id' THEN k := gnomon.known_as('epic', value::uuid);
+  WHEN 'sprint_id' THEN k := gnomon.known_as('sprint', value::uuid);
+  WHEN 'story_id' THEN k := gnomon.known_as('story', value::uuid);
+  WHEN 'project_id' THEN k := gnomon.known_as('project', value::uuid);
+  WHEN 'objective_id' THEN k := gnomon.known_as('objective', value::uuid);
+  WHEN 'source_id', 'target_id' THEN
+    k := gnomon.known_as(CASE WHEN EXISTS (SELECT FROM public.epics e WHERE e.workspace_id = gnomon.workspace() AND e.id = value::uuid)
+                              THEN 'epic' ELSE 'story' END, value::uuid);
+  WHEN 'team_id' THEN
+    RETURN (SELECT t.name FROM public.teams t WHERE t.workspace_id = gnomon.workspace() AND t.id = value::uuid);
+  ELSE
+    RETURN (SELECT u.name FROM public.users u WHERE u.id = value::uuid);
+  END CASE;
+  RETURN coalesce(k.key || ' ', '') || k.name;
+END $$;
+
+CREATE FUNCTION gnomon.camel(snake text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT lower(left(c.word, 1)) || substr(c.word, 2) FROM (SELECT replace(initcap(replace(snake, '_', ' ')), ' ', '') AS word) c $$;
+
+-- The fields an event changed, with names beside ids:
+-- [{"field": "assigneeId", "old": null, "new": "…", "oldName": null, "newName": "Mira Okafor"}, …]
+CREATE FUNCTION gnomon.diff(changes jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT coalesce(jsonb_agg(jsonb_build_object('field', gnomon.camel(c.key), 'old', c.value -> 0, 'new', c.value -> 1)
+           || CASE WHEN n.old IS NULL AND n.new IS NULL THEN '{}' ELSE jsonb_build_object('oldName', n.old, 'newName', n.new) END
+           ORDER BY c.key), '[]')
+    FROM jsonb_each(changes) c
+   CROSS JOIN LATERAL (SELECT gnomon.name_in(c.key, c.value ->> 0) AS old, gnomon.name_in(c.key, c.value ->> 1) AS new) n
+$$;
+
+-- ---- what an event says
+-- What somebody did, as words that follow a name; {it} stands where the entity
+-- does: "moved {it} from ready to in progress, gave it to Jon Vale". NULL when
+-- nothing changed that anybody would tell. The one home of these sentences.
+CREATE FUNCTION gnomon.say_change(type text, entity uuid, action text, changes jsonb) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  said text[] := '{}'; others text[] := '{}'; f text; was text; is_ text; sprint text; whole text; at integer;
+BEGIN
+  IF type = 'sprint_item' THEN
+    SELECT s.name INTO sprint
+      FROM public.sprint_items i JOIN public.sprints s ON s.workspace_id = i.workspace_id AND s.id = i.sprint_id
+     WHERE i.workspace_id = gnomon.workspace() AND i.id = entity;
+    RETURN CASE WHEN action = 'created' THEN format('added {it} to %s', sprint)
+                WHEN action = 'deleted' THEN format('took {it} out of %s', sprint)
+                WHEN changes ? 'removed_at' THEN format('put {it} back into %s', sprint)
+                WHEN changes ? 'completed_at' OR changes ? 'final_estimate' THEN format('settled {it} in %s', sprint)
+                ELSE format('changed the stay of {it} in %s', sprint) END;
+  END IF;
+  IF action = 'created' THEN
+    RETURN CASE type WHEN 'dependency' THEN 'noted that {it}' WHEN 'comment' THEN 'wrote {it}' ELSE 'created {it}' END;
+  ELSIF action = 'deleted' THEN
+    RETURN CASE type WHEN 'dependency' THEN 'took back that {it}' ELSE 'deleted {it}' END;
+  END IF;
+  FOR f, was, is_ IN
+    SELECT c.key, c.value ->> 0, c.value ->> 1 FROM jsonb_each(changes) c
+     ORDER BY array_position('{status,state,archived_at,deleted_at,removed_at,assignee_id,owner_id,owner_user_id,estimate,priority}', c.key), c.key
+  LOOP
+    CASE f
+    WHEN 'status' THEN
+      said := said || CASE WHEN type = 'sprint' AND is_ = 'active' THEN 'started {it}'
+                           WHEN type = 'sprint' AND is_ = 'completed' THEN 'completed {it}'
+                           ELSE format('moved {it} from %s to %s', replace(was, '_', ' '), replace(is_, '_', ' ')) END;
+    WHEN 'state' THEN
+      said := said || CASE is_ WHEN 'open' THEN 'reopened {it}' ELSE replace(is_, '_', ' ') || ' {it}' END;
+    WHEN 'archived_at' THEN
+      said := said || CASE WHEN is_ IS NULL THEN 'took {it} out of the archive' ELSE 'archived {it}' END;
+    WHEN 'deleted_at', 'removed_at' THEN
+      said := said || CASE WHEN is_ IS NULL THEN 'restored {it}' ELSE 'deleted {it}' END;
+    WHEN 'assignee_id' THEN
+      said := said || CASE WHEN is_ IS NULL THEN format('took {it} from %s', coalesce(gnomon.name_in(f, was), 'somebody'))
+                           ELSE format('gave {it} to %s', coalesce(gnomon.name_in(f, is_), 'somebody')) END;
+    WHEN 'owner_id', 'owner_user_id' THEN
+      said := said || CASE WHEN is_ IS NULL THEN 'left {it} without an owner'
+                           ELSE format('made %s the owner of {it}', coalesce(gnomon.name_in(f, is_), 'somebody')) END;
+    WHEN 'estimate' THEN
+      said := said || CASE WHEN is_ IS NULL THEN 'took the estimate off {it}'
+                           WHEN was IS NULL THEN format('estimated {it} at %s', gnomon.say(is_::numeric, 'point', 'points'))
+                           ELSE format('changed the estimate of {it} from %s to %s', gnomon.say(was::numeric), gnomon.say(is_::numeric)) END;
+    WHEN 'priority', 'severity' THEN
+      said := said || format('changed the %s of {it} from %s to %s', f, was, is_);
+    WHEN 'due_date' THEN
+      said := said || CASE WHEN is_ IS NULL THEN 'took the due date off {it}'
+                           ELSE format('set the due date of {it} to %s', to_char(is_::date, 'FMDD FMMonth YYYY')) END;
+    WHEN 'start_date', 'end_date' THEN
+      said := said || format('moved the %s of {it} to %s', split_part(f, '_', 1), to_char(is_::date, 'FMDD FMMonth YYYY'));
+    WHEN 'title', 'name' THEN
+      said := said || format('renamed {it} from "%s" to "%s"', was, is_);
+    WHEN 'description', 'acceptance_criteria', 'body' THEN
+      IF NOT 'edited the text of {it}' = ANY (said) THEN said := said || 'edited the text of {it}'::text; END IF;
+    WHEN 'epic_id', 'objective_id' THEN
+      said := said || CASE WHEN is_ IS NULL THEN format('took {it} out of %s', coalesce(gnomon.name_in(f, was), 'its ' || split_part(f, '_', 1)))
+                           ELSE format('put {it} into %s', coalesce(gnomon.name_in(f, is_), 'an ' || split_part(f, '_', 1))) END;
+    WHEN 'team_id' THEN
+      said := said || CASE WHEN is_ IS NULL THEN 'took {it} from its team'
+                           ELSE format('gave {it} to the team %s', coalesce(gnomon.name_in(f, is_), '')) END;
+    WHEN 'is_private' THEN
+      said := said || CASE WHEN is_ = 'true' THEN 'made {it} private' ELSE 'opened {it} to the workspace' END;
+    WHEN 'enabled' THEN
+      said := said || CASE WHEN is_ = 'true' THEN 'switched {it} on' ELSE 'switched {it} off' END;
+    WHEN 'position', 'status_since', 'started_at', 'completed_at' THEN
+      NULL;                             -- follow from what else was done
+    ELSE
+      others := others || ('the ' || replace(regexp_replace(f, '_id$', ''), '_', ' '));
+    END CASE;
+  END LOOP;
+  IF cardinality(others) > 0 THEN said := said || format('changed %s of {it}', gnomon.say_list(others)); END IF;
+  IF cardinality(said) = 0 THEN
+    RETURN CASE WHEN changes ? 'position' THEN 'moved {it} in the order' END;
+  END IF;
+  whole := gnomon.say_list(said);
+  at := position('{it}' IN whole) + 3;
+  RETURN left(whole, at) || replace(substr(whole, at + 1), '{it}', 'it');
+END $$;
+
+-- What was done to many at once: "reordered 50 stories".
+CREATE FUNCTION gnomon.say_many(type text, action text, reorders boolean, n bigint) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT CASE WHEN type = 'sprint_item' AND action = 'created' THEN 'added'
+            WHEN type = 'sprint_item' AND action = 'deleted' THEN 'took out'
+            WHEN action = 'moved' AND reorders THEN 'reordered'
+            WHEN action = 'updated' THEN 'changed' ELSE action END || ' ' ||
+       gnomon.say(n, replace(type, '_', ' '), CASE WHEN type ~ '[^aeiou]y$' THEN regexp_replace(replace(type, '_', ' '), 'y$', 'ies')
+                                                   ELSE replace(type, '_', ' ') || 's' END)
+$$;
+
+-- Stops with not_found when the project entered has no history of such an entity.
+CREATE FUNCTION gnomon.has_history(type text, entity uuid, scope uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM public.events e
+                  WHERE e.workspace_id = gnomon.workspace() AND e.entity_id = entity AND e.entity_type = type AND e.scope_id = scope) THEN
+    PERFORM gnomon.refuse('not_found', 'no such entity');
+  END IF;
+  RETURN true;
+END $$;
+
+GRANT EXECUTE ON FUNCTION gnomon.known_as, gnomon.name_in, gnomon.camel, gnomon.diff, gnomon.say_change, gnomon.say_many,
+  gnomon.has_history TO gnomon_web, gnomon_worker;
