@@ -6,9 +6,10 @@
 SELECT gnomon.enqueue_due_agents(:agent) AS queued
 
 -- name: claim_job
--- Takes the next due job of these kinds (NULL: any) for the length of a lease.
--- args: kinds text[], worker text, lease interval
-SELECT workspace_id, id, queue, kind, payload, fence, attempts FROM gnomon.claim_job(:kinds, :worker, :lease)
+-- Takes the next due job of these kinds (NULL: any), but of none of those, for
+-- the length of a lease.
+-- args: kinds text[], except text[], worker text, lease interval
+SELECT workspace_id, id, queue, kind, payload, fence, attempts FROM gnomon.claim_job(:kinds, :except, :worker, :lease)
 
 -- name: enter_job
 -- Opens the tenant of a claimed job for this transaction; refused (lease_lost)
@@ -20,6 +21,11 @@ SELECT workspace_id, timezone FROM gnomon.enter_job(:job, :fence)
 -- Ends a claim: NULL is success; a failure is tried again later, or dead.
 -- args: job uuid, fence int, failure text
 SELECT gnomon.finish_job(:job, :fence, :failure) AS state
+
+-- name: bury_job
+-- Ends a claim whose failure is for good: no further attempt.
+-- args: job uuid, fence int, failure text
+SELECT gnomon.bury_job(:job, :fence, :failure) AS state
 
 -- name: cover_events
 -- Keeps monthly partitions of the event log ahead of time.

@@ -12,8 +12,23 @@
 #include "base/text.h"
 #include "db/db.h"
 #include "gen/queries.h"
+#include "jobs/jobs_priv.h"
 
 static const char lease[] = "5 minutes";
+
+/* Every kind of job; the agents' are "agent:<key>:run". */
+static const struct kind {
+	const char *name;
+	enum err (*run)(struct op *op, const struct job *job);
+} kinds[] = {
+    {"mail:send", jobs__send_mail},
+};
+
+const struct jobs_lane jobs_lanes[] = {
+    {.name = "mail", .kinds = "{mail:send}", .processes = 1, .idle_ms = 500},
+    {.name = "rest", .except = "{mail:send}", .processes = 1, .idle_ms = 1000},
+};
+const size_t n_jobs_lanes = nitems(jobs_lanes);
 
 /* The agent of "agent:<key>:run", or NULL. */
 static const struct agent *
@@ -30,10 +45,19 @@ agent_of(const char *kind)
 	return agent_find(key);
 }
 
+static const struct kind *
+kind_of(const char *name)
+{
+	for (size_t i = 0; i < nitems(kinds); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
 bool
 jobs_is_kind(const char *kind)
 {
-	return agent_of(kind) != NULL;
+	return agent_of(kind) != NULL || kind_of(kind) != NULL;
 }
 
 char *
@@ -43,6 +67,8 @@ jobs_kinds(void *owner)
 
 	for (size_t i = 0; i < n_agents; i++)
 		buf_fmt(b, "agent:%s:run\n", agents[i].key);
+	for (size_t i = 0; i < nitems(kinds); i++)
+		buf_fmt(b, "%s\n", kinds[i].name);
 	return b->data;
 }
 
@@ -72,7 +98,7 @@ jobs_tick(struct op *op, const char *kind)
 	const struct agent *agent = kind ? agent_of(kind) : NULL;
 	struct op *part = op_new(op, op->id, op->db);
 
-	if (enqueue(part, agent ? agent->key : NULL))
+	if ((agent || !kind) && enqueue(part, agent ? agent->key : NULL))
 		op_fail(op, part->err, "enqueue: %s", part->why);
 	mem_drop(&part);
 	/* each by itself: one that fails must not keep the others from it */
@@ -91,15 +117,22 @@ jobs_tick(struct op *op, const char *kind)
 }
 
 static enum err
-run(struct op *op, const char *kind, const char *id, const char *fence,
-    const char *payload)
+run_agent(struct op *op, const struct job *job)
 {
-	const struct agent *agent = agent_of(kind);
-
-	if (!agent)
-		return op_fail(op, ERR_INTERNAL, "no job is called %s", kind);
 	return agents_run(
-	    op, agent, id, fence, op_json(op, json_tokener_parse(payload)));
+	    op, agent_of(job->kind), job->id, job->fence, job->payload);
+}
+
+static enum err
+run(struct op *op, const struct job *job)
+{
+	const struct kind *kind = kind_of(job->kind);
+
+	if (kind)
+		return kind->run(op, job);
+	if (agent_of(job->kind))
+		return run_agent(op, job);
+	return op_fail(op, ERR_INTERNAL, "no job is called %s", job->kind);
 }
 
 static const char *
@@ -120,14 +153,24 @@ now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* Whether a job that failed like this would fail again. */
+static bool
+is_final(enum err e)
+{
+	return e == ERR_MAIL_REFUSED;
+}
+
 /* Ends the claim. A failure here leaves the lease to run out: the job is tried
  * again. */
 static enum err
-finish(struct op *op, const char *queue, const char *kind, const char *id,
-    const char *fence, const char *failure, int64_t us)
+finish(struct op *op, const char *queue, const struct job *job,
+    const char *failure, bool final, int64_t us)
 {
+	const char *kind = job->kind;
 	struct rows *rows;
-	enum err e = q_finish_job(op, id, fence, failure, &rows);
+	enum err e = final
+	    ? q_bury_job(op, job->id, job->fence, failure, &rows)
+	    : q_finish_job(op, job->id, job->fence, failure, &rows);
 	const char *state =
 	    e || rows_count(rows) == 0 ? NULL : rows_text(op, rows, 0, 0);
 
@@ -139,34 +182,63 @@ finish(struct op *op, const char *queue, const char *kind, const char *id,
 	return e;
 }
 
-enum err
-jobs_work_one(struct op *op, const char *kind, bool *out_done, bool *out_good)
+static enum err
+work(struct op *op, const char *only, const char *except, bool *out_done,
+    bool *out_good)
 {
-	const char *kinds = kind ? mem_fmt(op, "{\"%s\"}", kind) : NULL;
-	const char *id, *fence, *what, *failure = NULL;
+	const char *failure = NULL;
 	int64_t from = now_us();
-	struct op *job;
+	struct op *mine;
+	struct job job;
 	struct rows *rows;
-	enum err e = q_claim_job(op, kinds, worker_name(op), lease, &rows);
+	enum err e = q_claim_job(
+		     op, only, except, worker_name(op), lease, &rows),
+		 how;
 
 	*out_done = *out_good = false;
 	if (e || rows_count(rows) == 0)
 		return e;
-	id = rows_get(op, rows, 0, "id");
-	fence = rows_get(op, rows, 0, "fence");
-	what = rows_get(op, rows, 0, "kind");
-	job = op_new(op, id, op->db);
-	*out_good =
-	    !run(job, what, id, fence, rows_get(op, rows, 0, "payload"));
-	if (!*out_good) {
+	job = (struct job){.id = rows_get(op, rows, 0, "id"),
+	    .kind = rows_get(op, rows, 0, "kind"),
+	    .fence = rows_get(op, rows, 0, "fence"),
+	    .payload = op_json(
+		op, json_tokener_parse(rows_get(op, rows, 0, "payload")))};
+	mine = op_new(op, job.id, op->db);
+	how = run(mine, &job);
+	*out_good = !how;
+	if (how) {
 		failure =
-		    mem_fmt(op, "%s: %s", err_info(job->err)->word, job->why);
-		log_error("job_failed", LOG_S("job", id), LOG_S("kind", what),
-		    LOG_S("error", err_info(job->err)->word),
-		    LOG_S("why", job->why));
+		    mem_fmt(op, "%s: %s", err_info(mine->err)->word, mine->why);
+		log_error("job_failed", LOG_S("job", job.id),
+		    LOG_S("kind", job.kind),
+		    LOG_S("error", err_info(mine->err)->word),
+		    LOG_S("why", mine->why));
 	}
 	*out_done = true;
-	mem_drop(&job); /* rolls back what the job left open */
-	return finish(op, rows_get(op, rows, 0, "queue"), what, id, fence,
-	    failure, now_us() - from);
+	mem_drop(&mine); /* rolls back what the job left open */
+	return finish(op, rows_get(op, rows, 0, "queue"), &job, failure,
+	    is_final(how), now_us() - from);
+}
+
+enum err
+jobs_work_one(struct op *op, const char *kind, bool *out_done, bool *out_good)
+{
+	return work(op, kind ? mem_fmt(op, "{\"%s\"}", kind) : NULL, NULL,
+	    out_done, out_good);
+}
+
+enum err
+jobs_work_lane(
+    struct op *op, const struct jobs_lane *lane, bool *out_done, bool *out_good)
+{
+	struct op *before;
+
+	if (lane->before) {
+		before = op_new(op, lane->name, op->db);
+		if (lane->before(before))
+			log_warn("lane", LOG_S("lane", lane->name),
+			    LOG_S("why", before->why));
+		mem_drop(&before);
+	}
+	return work(op, lane->kinds, lane->except, out_done, out_good);
 }

@@ -23,6 +23,26 @@ char *jobs_kinds(void *owner);
 enum err jobs_tick(struct op *op, const char *kind) MUST_CHECK;
 
 /*
+ * Lanes: what goes on at the same time, each in a process of its own, so that a
+ * mail server that is slow holds up neither an agent nor a webhook.
+ */
+struct jobs_lane {
+	const char *name;
+	const char *kinds; /* of jobs, as text[]; NULL: of any, but */
+	const char *except; /* these; NULL: none */
+	int processes;
+	int idle_ms; /* between two looks when there is nothing to do */
+	/* what is done before each look, or NULL */
+	enum err (*before)(struct op *op);
+};
+extern const struct jobs_lane jobs_lanes[];
+extern const size_t n_jobs_lanes;
+
+/* As jobs_work_one, of a lane's kinds. */
+enum err jobs_work_lane(struct op *op, const struct jobs_lane *lane,
+    bool *out_done, bool *out_good) MUST_CHECK;
+
+/*
  * Claims the next due job of this kind (NULL: of any) and does it. *out_done
  * is false when there was none. The error, if any, is that of claiming; how
  * the job itself went is in *out_good and in the log.

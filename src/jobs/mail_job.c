@@ -1,0 +1,214 @@
+/*
+ * mail:send: a mail that a transaction left in the queue (gnomon.queue_mail).
+ *
+ * The payload names whom it is for, a template and what that shows. A template
+ * is two files, templates/mail/<name>.txt, which begins with the line "Subject:
+ * …", and .html. Both see the payload's data; in it
+ *
+ *   "link": {"path":"/reset","seal":"…"}   becomes the whole address, with
+ *                                          ?token= and the sealed text
+ *   "unsubscribe"                          likewise, and the mail says it to
+ *                                          mail programs, too (RFC 8058)
+ *   publicUrl                              where this server is found
+ */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "auth/auth.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "gen/queries.h"
+#include "jobs/jobs_priv.h"
+#include "net/net.h"
+#include "view/mustache.h"
+#include "view/templates.h"
+
+enum { PART_MAX = 1 << 20 };
+
+static const char subject_mark[] = "Subject: ";
+
+static const char *
+member(struct json_object *o, const char *key)
+{
+	const char *text =
+	    json_object_get_string(json_object_object_get(o, key));
+
+	return text ? text : "";
+}
+
+static const char *
+public_url(void *owner)
+{
+	const char *url = config_get(CONFIG_PUBLIC_URL);
+	size_t n = strlen(url);
+
+	if (!n)
+		return mem_fmt(owner, "http://127.0.0.1:%lld",
+		    (long long)config_int(CONFIG_PORT));
+	return mem_dup_n(owner, url, n - (url[n - 1] == '/'));
+}
+
+/* {"path":…,"seal":…} becomes an address. */
+static void
+put_link(struct op *op, struct json_object *data, const char *name)
+{
+	struct json_object *link = json_object_object_get(data, name);
+	const char *path = member(link, "path"), *seal = member(link, "seal");
+
+	if (!json_object_is_type(link, json_type_object))
+		return;
+	json_object_object_add(data, name,
+	    json_object_new_string(mem_fmt(op, "%s%s%s%s", public_url(op), path,
+		*seal ? "?token=" : "", *seal ? auth_seal(op, seal) : "")));
+}
+
+/* The HTML templates, read once. */
+static enum err
+pages(struct op *op, const struct templates **out)
+{
+	static struct templates *set;
+	char *why = NULL;
+
+	if (!set &&
+	    templates_load(NULL,
+		mem_fmt(op, "%s/templates", config_get(CONFIG_GNOMON_SHARE)),
+		&set, &why)) {
+		op_fail(op, ERR_INTERNAL, "%s", why);
+		mem_drop(&why);
+		return op->err;
+	}
+	*out = set;
+	return ERR_OK;
+}
+
+static enum err
+read_text(struct op *op, const char *name, struct mustache **out)
+{
+	char *path = mem_fmt(op, "%s/templates/mail/%s.txt",
+	    config_get(CONFIG_GNOMON_SHARE), name);
+	char *text = mem_array(op, char, PART_MAX), *why;
+	FILE *file = fopen(path, "re");
+	size_t n;
+
+	if (!file)
+		return op_fail(
+		    op, ERR_INTERNAL, "%s: %s", path, strerror(errno));
+	n = fread(text, 1, PART_MAX, file);
+	fclose(file);
+	if (mustache_parse(op, text, n, out, &why))
+		return op_fail(op, ERR_INTERNAL, "%s, %s", path, why);
+	return ERR_OK;
+}
+
+/* The text part, and the subject, which is its first line. */
+static enum err
+write_text(struct op *op, const char *name, struct json_object *data,
+    struct net_mail *mail)
+{
+	struct buf *b = buf_new(op, PART_MAX);
+	struct mustache *m;
+	char *subject, *end;
+	enum err e = read_text(op, name, &m);
+
+	if (e)
+		return e;
+	if (mustache_render(m, data, NULL, b))
+		return op_fail(op, ERR_INTERNAL, "mail %s: too long", name);
+	if (!text_starts(b->data, subject_mark) ||
+	    !(end = strstr(b->data, "\n\n")))
+		return op_fail(op, ERR_INTERNAL,
+		    "templates/mail/%s.txt does not begin with Subject: and "
+		    "an empty line",
+		    name);
+	subject = b->data + sizeof(subject_mark) - 1;
+	mail->subject = mem_dup_n(op, subject, (size_t)(end - subject));
+	mail->text = end + 2;
+	return ERR_OK;
+}
+
+static enum err
+write_html(struct op *op, const char *name, struct json_object *data,
+    struct net_mail *mail)
+{
+	struct buf *b = buf_new(op, PART_MAX);
+	const struct templates *set;
+	enum err e = pages(op, &set);
+
+	if (!e && templates_render(set, mem_fmt(op, "mail/%s", name), data, b))
+		e = op_fail(op, ERR_INTERNAL, "mail %s cannot be poured", name);
+	mail->html = b->data;
+	return e;
+}
+
+/* A name as the files have it: nothing that leads elsewhere. */
+static bool
+is_template(const char *name)
+{
+	return *name &&
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz_") == strlen(name);
+}
+
+/* Whom it is for; *out_to is NULL for an account that is gone. */
+static enum err
+find_address(struct op *op, struct json_object *payload, const char **out_to,
+    const char **out_name)
+{
+	const char *user = member(payload, "user");
+	struct rows *rows;
+	enum err e;
+
+	*out_to = *member(payload, "to") ? member(payload, "to") : NULL;
+	*out_name = "";
+	if (!text_is_uuid(user))
+		return ERR_OK;
+	e = q_mail_address(op, user, &rows);
+	if (e || rows_count(rows) == 0)
+		return e;
+	*out_name = rows_get(op, rows, 0, "name");
+	if (!*out_to)
+		*out_to = rows_get(op, rows, 0, "email");
+	return ERR_OK;
+}
+
+enum err
+jobs__send_mail(struct op *op, const struct job *job)
+{
+	const char *template = member(job->payload, "template");
+	struct json_object *data = json_object_object_get(job->payload, "data");
+	struct net_mail mail = {.from = config_get(CONFIG_MAIL_FROM),
+	    .id = job->id,
+	    .date = time(NULL)};
+	enum err e = find_address(op, job->payload, &mail.to, &mail.to_name);
+
+	if (e)
+		return e;
+	if (!*config_get(CONFIG_SMTP_URL) || !mail.to) {
+		log_info("mail_not_sent", LOG_S("job", job->id),
+		    LOG_S("template", template),
+		    LOG_S("why",
+			mail.to ? "mail is off: SMTP_URL is not set"
+				: "the account is gone"));
+		return ERR_OK;
+	}
+	if (!net_mail_address(op, mail.to))
+		return op_fail(op, ERR_MAIL_REFUSED, "no address of a mail");
+	if (!is_template(template) ||
+	    !json_object_is_type(data, json_type_object))
+		return op_fail(op, ERR_INTERNAL, "mail without template");
+	put_link(op, data, "link");
+	put_link(op, data, "unsubscribe");
+	json_object_object_add(
+	    data, "publicUrl", json_object_new_string(public_url(op)));
+	if (!json_object_object_get_ex(data, "name", NULL))
+		json_object_object_add(
+		    data, "name", json_object_new_string(mail.to_name));
+	if (*member(data, "unsubscribe"))
+		mail.unsubscribe = member(data, "unsubscribe");
+	e = write_text(op, template, data, &mail);
+	if (!e)
+		e = write_html(op, template, data, &mail);
+	return e ? e : net_mail(op, config_get(CONFIG_SMTP_URL), &mail);
+}
