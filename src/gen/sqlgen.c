@@ -679,7 +679,7 @@ head_use(struct block *b, char *value)
 	}
 }
 
-/* part: name [one | list | in PARENT by COLUMN] [chart KIND] */
+/* part: name [one | list | needed | in PARENT by COLUMN] [chart KIND] */
 static struct g_part *
 add_part(struct block *b, char *value)
 {
@@ -698,6 +698,8 @@ add_part(struct block *b, char *value)
 	while ((word = cut(&value, " "))) {
 		if (strcmp(word, "one") == 0) {
 			part->p.kind = PART_ONE;
+		} else if (strcmp(word, "needed") == 0) {
+			part->p.kind = PART_NEEDED;
 		} else if (strcmp(word, "in") == 0) {
 			part->p.kind = PART_NESTED;
 			part->parent = cut(&value, " ");
@@ -1193,8 +1195,8 @@ put_params(const struct block *b)
 static void
 put_parts(const struct block *b)
 {
-	static const char *const kinds[] = {
-	    "PART_DOCUMENT", "PART_ONE", "PART_LIST", "PART_NESTED"};
+	static const char *const kinds[] = {"PART_DOCUMENT", "PART_ONE",
+	    "PART_LIST", "PART_NESTED", "PART_NEEDED"};
 	static const char *const pieces[] = {"PIECE_TEXT", "PIECE_SLOT",
 	    "PIECE_IF", "PIECE_PAGE", "PIECE_CHANGED"};
 

@@ -88,6 +88,7 @@ enum part_kind {
 	PART_ONE, /* an object under its name, or null */
 	PART_LIST, /* a list under its name */
 	PART_NESTED, /* lists in the rows of another part */
+	PART_NEEDED, /* not shown: without a row nothing is here */
 };
 
 struct part {

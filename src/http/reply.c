@@ -234,6 +234,8 @@ struct writer {
 };
 
 static bool put_list(struct writer *w, size_t part, size_t from, size_t to);
+static bool
+put_chart(struct writer *w, const struct part *p, size_t from, const char *id);
 
 /* The rows of nested parts that belong to this row follow it in their order. */
 static bool
@@ -244,7 +246,7 @@ put_children(struct writer *w, size_t parent, size_t row)
 	for (size_t i = 0; i < w->e->n_parts; i++) {
 		const struct part *p = &w->e->parts[i];
 		const struct rows *below = w->result->rows[i];
-		size_t from = w->at[i], to = from;
+		size_t from = w->at[i], to = from, text;
 		int key, own;
 
 		if (p->kind != PART_NESTED || p->parent != parent)
@@ -259,7 +261,10 @@ put_children(struct writer *w, size_t parent, size_t row)
 			to++;
 		w->at[i] = to;
 		put_key(w->out, p->name, strlen(p->name), "");
-		if (!put_list(w, i, from, to))
+		text = w->out->len;
+		if (!put_list(w, i, from, to) ||
+		    !put_chart(
+			w, p, text, mem_fmt(w->out, "%s-%zu", p->name, row)))
 			return false;
 	}
 	return true;
@@ -299,9 +304,10 @@ put_list(struct writer *w, size_t part, size_t from, size_t to)
 	return true;
 }
 
-/* A chart of a part's rows as "<name>Svg", for pages. */
+/* A chart of a part's rows, which stand in the text from there on, as
+ * "<name>Svg", for pages. */
 static bool
-put_chart(struct writer *w, const struct part *p, size_t from)
+put_chart(struct writer *w, const struct part *p, size_t from, const char *id)
 {
 	struct json_object *rows;
 	struct buf *svg;
@@ -311,7 +317,7 @@ put_chart(struct writer *w, const struct part *p, size_t from)
 		return true;
 	rows = json_tokener_parse(w->out->data + from);
 	svg = buf_new(w->out, 256 << 10);
-	drawn = !chart_draw(p->chart, rows, p->name, svg);
+	drawn = !chart_draw(p->chart, rows, id, svg);
 	json_object_put(rows);
 	if (drawn) {
 		put_key(w->out, p->name, strlen(p->name), "Svg");
@@ -382,7 +388,7 @@ put_named_part(struct writer *w, size_t i)
 	const struct part *p = &w->e->parts[i];
 	size_t n = rows_count(w->result->rows[i]), from;
 
-	if (p->kind == PART_NESTED || p->kind == PART_DOCUMENT)
+	if (p->kind != PART_ONE && p->kind != PART_LIST)
 		return true;
 	put_key(w->out, p->name, strlen(p->name), "");
 	from = w->out->len;
@@ -395,7 +401,7 @@ put_named_part(struct writer *w, size_t i)
 	if (i == http__paged_part(w->e) ? !put_page(w, i)
 					: !put_list(w, i, 0, n))
 		return false;
-	return put_chart(w, p, from);
+	return put_chart(w, p, from, p->name);
 }
 
 static void
@@ -494,6 +500,11 @@ http__outcome(struct op *op, const struct http_result *result)
 	const struct rows *rows;
 	char *word;
 
+	for (size_t i = 0; i < e->n_parts; i++)
+		if (e->parts[i].kind == PART_NEEDED &&
+		    rows_count(result->rows[i]) == 0)
+			return op_fail(
+			    op, ERR_NOT_FOUND, "no %s", e->parts[i].name);
 	if (!e->n_parts || e->parts[0].kind != PART_DOCUMENT)
 		return ERR_OK;
 	rows = result->rows[0];

@@ -23,7 +23,7 @@ const tables = rows(`
 	 WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_'
 	 ORDER BY 1`)
 const tenantTables = tables.filter(t => t.tenant && !t.part).map(t => t.name)
-const delivery = ['projects', 'epics', 'stories', 'sprints', 'sprint_items', 'dependencies', 'story_sources']
+const delivery = ['projects', 'epics', 'stories', 'sprints', 'sprint_items', 'dependencies', 'story_sources', 'comments', 'objectives', 'key_results', 'check_ins']
 
 let a, b
 
@@ -51,6 +51,13 @@ before(async () => {
 		     INSERT INTO agent_run_periods SELECT workspace_id, agent_key, 'test', id FROM agent_runs WHERE workspace_id = ${lit(t.id)};
 		     INSERT INTO agent_packets SELECT workspace_id, id, '[]', '{}', now() FROM agent_runs WHERE workspace_id = ${lit(t.id)};
 		     INSERT INTO idempotency_keys VALUES (${lit(t.id)}, ${lit(t.owner.id)}, 'k', 'r', 200, '{}');
+		     INSERT INTO comments (workspace_id, entity_type, entity_id, author_id, body)
+		     VALUES (${lit(t.id)}, 'story', ${lit(t.stories[0].id)}, ${lit(t.owner.id)}, '@Olga Owner look');
+		     INSERT INTO objectives (workspace_id, title, start_date, end_date) VALUES (${lit(t.id)}, 'O', '2026-10-01', '2026-12-31');
+		     INSERT INTO key_results (workspace_id, objective_id, title, direction, start_value, current_value, target_value)
+		     SELECT workspace_id, id, 'K', 'increase', 0, 0, 1 FROM objectives WHERE workspace_id = ${lit(t.id)};
+		     INSERT INTO check_ins (workspace_id, key_result_id, value, confidence, author_id)
+		     SELECT workspace_id, id, 1, 50, ${lit(t.owner.id)} FROM key_results WHERE workspace_id = ${lit(t.id)};
 		     SELECT set_config('gnomon.workspace', ${lit(t.id)}, false), gnomon.audit('test', 'story', NULL);
 		     INSERT INTO notifications (workspace_id, user_id, kind, title, entity_type, entity_id)
 		     VALUES (${lit(t.id)}, ${lit(t.owner.id)}, 'k', 't', 'story', ${lit(t.stories[0].id)})`)
@@ -294,6 +301,7 @@ describe('the catalog', () => {
 			'redrive_job',
 			'register',
 			'remember_once',
+			'unwatch',
 		].map(name => `gnomon.${name}`)
 		assert.deepEqual(callable.filter(f => !known.includes(f)), [])
 	})

@@ -1,0 +1,415 @@
+-- What people say about the work, who follows it, what it is for, and how any of
+-- it is found again: comments, watchers, objectives, search.
+
+-- ---- comments
+-- On a story, epic, sprint or objective. The body is Markdown. A comment that was
+-- deleted stays as a row and is shown nowhere; its earlier words stand in events.
+CREATE TABLE comments (
+  workspace_id uuid NOT NULL REFERENCES workspaces,
+  id           uuid NOT NULL DEFAULT gnomon.uuid7(),
+  project_id   uuid,                    -- of the entity; NULL: an objective of the whole workspace
+  entity_type  text COLLATE "C" NOT NULL CHECK (entity_type IN ('story', 'epic', 'sprint', 'objective')),
+  entity_id    uuid NOT NULL,
+  author_id    uuid NOT NULL REFERENCES users,
+  body         text NOT NULL CHECK (length(body) BETWEEN 1 AND 20000),
+  created_at   timestamptz NOT NULL DEFAULT gnomon.now(),
+  updated_at   timestamptz NOT NULL DEFAULT gnomon.now(),
+  edited_at    timestamptz,
+  deleted_at   timestamptz,
+  version      integer NOT NULL DEFAULT 1,
+  PRIMARY KEY (workspace_id, id),
+  FOREIGN KEY (workspace_id, project_id) REFERENCES projects
+);
+CREATE INDEX comments_entity ON comments (workspace_id, entity_id, id) WHERE deleted_at IS NULL;
+
+-- Whom a comment names, as found in its body (gnomon.mentioned).
+CREATE TABLE comment_mentions (
+  workspace_id uuid NOT NULL,
+  comment_id   uuid NOT NULL,
+  user_id      uuid NOT NULL REFERENCES users,
+  project_id   uuid,
+  PRIMARY KEY (workspace_id, comment_id, user_id),
+  FOREIGN KEY (workspace_id, comment_id) REFERENCES comments
+);
+
+-- Who wants to hear of changes to a thing. Whoever makes it, comments on it or is
+-- given it watches it; anybody who sees it may, and may stop.
+CREATE TABLE watchers (
+  workspace_id uuid NOT NULL,
+  user_id      uuid NOT NULL,
+  entity_type  text COLLATE "C" NOT NULL CHECK (entity_type IN ('story', 'epic', 'sprint', 'objective')),
+  entity_id    uuid NOT NULL,
+  project_id   uuid,
+  since        timestamptz NOT NULL DEFAULT gnomon.now(),
+  PRIMARY KEY (workspace_id, entity_id, user_id),
+  FOREIGN KEY (workspace_id, user_id) REFERENCES workspace_members ON DELETE CASCADE,
+  FOREIGN KEY (workspace_id, project_id) REFERENCES projects
+);
+
+-- ---- objectives
+-- What the work is for: an objective (O-12), the key results by which it is
+-- measured, and what people reported of them.
+CREATE TABLE objectives (
+  workspace_id uuid NOT NULL REFERENCES workspaces,
+  id           uuid NOT NULL DEFAULT gnomon.uuid7(),
+  number       integer NOT NULL,
+  project_id   uuid,                    -- NULL: of the whole workspace; never changes
+  title        text NOT NULL CHECK (length(title) BETWEEN 1 AND 300),
+  description  text NOT NULL DEFAULT '' CHECK (length(description) <= 20000),
+  owner_id     uuid,
+  team_id      uuid,
+  status       text COLLATE "C" NOT NULL DEFAULT 'on_track'
+               CHECK (status IN ('on_track', 'at_risk', 'off_track', 'done', 'cancelled')),
+  start_date   date NOT NULL,
+  end_date     date NOT NULL,
+  created_at   timestamptz NOT NULL DEFAULT gnomon.now(),
+  updated_at   timestamptz NOT NULL DEFAULT gnomon.now(),
+  deleted_at   timestamptz,
+  version      integer NOT NULL DEFAULT 1,
+  PRIMARY KEY (workspace_id, id),
+  UNIQUE (workspace_id, number),
+  FOREIGN KEY (workspace_id, project_id) REFERENCES projects,
+  FOREIGN KEY (workspace_id, owner_id) REFERENCES workspace_members ON DELETE SET NULL (owner_id),
+  FOREIGN KEY (workspace_id, team_id) REFERENCES teams ON DELETE SET NULL (team_id),
+  CHECK (end_date >= start_date)
+);
+CREATE INDEX objectives_newest ON objectives (workspace_id, id) WHERE deleted_at IS NULL;
+CREATE INDEX objectives_ends ON objectives (workspace_id, end_date, id) WHERE deleted_at IS NULL;
+
+CREATE TABLE key_results (
+  workspace_id  uuid NOT NULL,
+  id            uuid NOT NULL DEFAULT gnomon.uuid7(),
+  objective_id  uuid NOT NULL,
+  project_id    uuid,
+  title         text NOT NULL CHECK (length(title) BETWEEN 1 AND 300),
+  unit          text NOT NULL DEFAULT '' CHECK (length(unit) <= 20),     -- '%', 'ms', 'orders a day'
+  direction     text COLLATE "C" NOT NULL CHECK (direction IN ('increase', 'decrease')),
+  start_value   double precision NOT NULL CHECK (abs(start_value) <= 1e12),
+  current_value double precision NOT NULL CHECK (abs(current_value) <= 1e12),   -- the last check-in's
+  target_value  double precision NOT NULL CHECK (abs(target_value) <= 1e12),
+  weight        double precision NOT NULL DEFAULT 1 CHECK (weight BETWEEN 0.01 AND 100),
+  created_at    timestamptz NOT NULL DEFAULT gnomon.now(),
+  updated_at    timestamptz NOT NULL DEFAULT gnomon.now(),
+  deleted_at    timestamptz,
+  version       integer NOT NULL DEFAULT 1,
+  PRIMARY KEY (workspace_id, id),
+  FOREIGN KEY (workspace_id, objective_id) REFERENCES objectives,
+  CHECK (CASE direction WHEN 'increase' THEN target_value > start_value ELSE target_value < start_value END)
+);
+CREATE INDEX key_results_objective ON key_results (workspace_id, objective_id, id) WHERE deleted_at IS NULL;
+
+-- Append-only: a wrong report is followed by a right one.
+CREATE TABLE check_ins (
+  workspace_id  uuid NOT NULL,
+  id            uuid NOT NULL DEFAULT gnomon.uuid7(),
+  objective_id  uuid NOT NULL,
+  key_result_id uuid NOT NULL,
+  project_id    uuid,
+  value         double precision NOT NULL CHECK (abs(value) <= 1e12),
+  note          text NOT NULL DEFAULT '' CHECK (length(note) <= 2000),
+  confidence    smallint NOT NULL CHECK (confidence BETWEEN 0 AND 100),
+  author_id     uuid NOT NULL REFERENCES users,
+  created_at    timestamptz NOT NULL DEFAULT gnomon.now(),
+  PRIMARY KEY (workspace_id, id),
+  FOREIGN KEY (workspace_id, objective_id) REFERENCES objectives,
+  FOREIGN KEY (workspace_id, key_result_id) REFERENCES key_results
+);
+CREATE INDEX check_ins_key_result ON check_ins (workspace_id, key_result_id, created_at, id);
+
+-- How much of the way from start to target is done, 0 to 1.
+CREATE FUNCTION gnomon.attained(start_value double precision, current_value double precision, target_value double precision)
+RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT greatest(0, least(1, (current_value - start_value) / nullif(target_value - start_value, 0))) $$;
+
+-- How much of a timeframe is over at the end of a day, 0 to 1: what progress
+-- would be expected by then if it came evenly.
+CREATE FUNCTION gnomon.elapsed(start_date date, end_date date, day date)
+RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT greatest(0, least(1, (day - start_date + 1)::double precision / (end_date - start_date + 1))) $$;
+GRANT EXECUTE ON FUNCTION gnomon.attained, gnomon.elapsed TO gnomon_web, gnomon_worker;
+
+-- Progress of an objective: the mean of its key results by their weights. No
+-- row while it has none.
+CREATE VIEW objective_progress WITH (security_invoker = true) AS
+SELECT k.workspace_id, k.objective_id, count(*) AS key_results,
+       sum(k.weight * gnomon.attained(k.start_value, k.current_value, k.target_value)) / sum(k.weight) AS progress
+  FROM key_results k
+ WHERE k.deleted_at IS NULL
+ GROUP BY k.workspace_id, k.objective_id;
+
+-- ---- what foreign keys cannot say: the project of what stands below something
+CREATE FUNCTION gnomon.entity_place() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE found_in uuid;
+BEGIN
+  CASE NEW.entity_type
+  WHEN 'story' THEN SELECT s.project_id INTO STRICT found_in FROM public.stories s WHERE s.workspace_id = NEW.workspace_id AND s.id = NEW.entity_id;
+  WHEN 'epic' THEN SELECT e.project_id INTO STRICT found_in FROM public.epics e WHERE e.workspace_id = NEW.workspace_id AND e.id = NEW.entity_id;
+  WHEN 'sprint' THEN SELECT s.project_id INTO STRICT found_in FROM public.sprints s WHERE s.workspace_id = NEW.workspace_id AND s.id = NEW.entity_id;
+  ELSE SELECT o.project_id INTO STRICT found_in FROM public.objectives o WHERE o.workspace_id = NEW.workspace_id AND o.id = NEW.entity_id;
+  END CASE;
+  NEW.project_id := found_in;
+  RETURN NEW;
+EXCEPTION WHEN no_data_found THEN
+  RAISE foreign_key_violation USING MESSAGE = format('%s violates that its %s exists', TG_TABLE_NAME, NEW.entity_type);
+END $$;
+CREATE TRIGGER place BEFORE INSERT ON comments FOR EACH ROW EXECUTE FUNCTION gnomon.entity_place();
+CREATE TRIGGER place BEFORE INSERT ON watchers FOR EACH ROW EXECUTE FUNCTION gnomon.entity_place();
+
+CREATE FUNCTION gnomon.key_result_place() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT o.project_id INTO NEW.project_id FROM public.objectives o
+   WHERE o.workspace_id = NEW.workspace_id AND o.id = NEW.objective_id;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER place BEFORE INSERT ON key_results FOR EACH ROW EXECUTE FUNCTION gnomon.key_result_place();
+
+CREATE FUNCTION gnomon.check_in_place() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT k.objective_id, k.project_id INTO NEW.objective_id, NEW.project_id FROM public.key_results k
+   WHERE k.workspace_id = NEW.workspace_id AND k.id = NEW.key_result_id;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER place BEFORE INSERT ON check_ins FOR EACH ROW EXECUTE FUNCTION gnomon.check_in_place();
+
+-- A key result stands where its latest check-in says.
+CREATE FUNCTION gnomon.follow_check_in() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE public.key_results k SET current_value = NEW.value
+   WHERE k.workspace_id = NEW.workspace_id AND k.id = NEW.key_result_id
+     AND NOT EXISTS (SELECT FROM public.check_ins c
+                      WHERE c.workspace_id = NEW.workspace_id AND c.key_result_id = NEW.key_result_id
+                        AND (c.created_at, c.id) > (NEW.created_at, NEW.id));
+  RETURN NULL;
+END $$;
+CREATE TRIGGER follow AFTER INSERT ON check_ins FOR EACH ROW EXECUTE FUNCTION gnomon.follow_check_in();
+
+CREATE TRIGGER number BEFORE INSERT ON objectives FOR EACH ROW EXECUTE FUNCTION gnomon.number_in_workspace();
+CREATE TRIGGER version BEFORE UPDATE ON comments FOR EACH ROW EXECUTE FUNCTION gnomon.next_version();
+CREATE TRIGGER version BEFORE UPDATE ON objectives FOR EACH ROW EXECUTE FUNCTION gnomon.next_version();
+CREATE TRIGGER version BEFORE UPDATE ON key_results FOR EACH ROW EXECUTE FUNCTION gnomon.next_version();
+
+SELECT gnomon.track('comments', 'comment', 'coalesce(r.project_id, r.workspace_id)',
+  '{entity_type,entity_id,body,edited_at,deleted_at}');
+SELECT gnomon.track('objectives', 'objective', 'coalesce(r.project_id, r.workspace_id)',
+  '{number,title,description,owner_id,team_id,status,start_date,end_date,deleted_at}', '{status}');
+SELECT gnomon.track('key_results', 'key_result', 'coalesce(r.project_id, r.workspace_id)',
+  '{objective_id,title,unit,direction,start_value,current_value,target_value,weight,deleted_at}');
+SELECT gnomon.track('check_ins', 'check_in', 'coalesce(r.project_id, r.workspace_id)',
+  '{objective_id,key_result_id,value,note,confidence}');
+SELECT gnomon.make_asof('comments', 'created_at');
+SELECT gnomon.make_asof('objectives', 'created_at');
+SELECT gnomon.make_asof('key_results', 'created_at');
+SELECT gnomon.make_asof('check_ins', 'created_at');
+
+SELECT gnomon.wall_project('project_id', 'comments', 'comment_mentions', 'watchers', 'objectives', 'key_results', 'check_ins');
+GRANT SELECT ON comments, comment_mentions, watchers, objectives, key_results, check_ins, objective_progress TO gnomon_web, gnomon_worker;
+GRANT INSERT, UPDATE ON comments, objectives, key_results TO gnomon_web;
+GRANT INSERT ON watchers, check_ins TO gnomon_web;
+
+-- ---- mentions
+-- The members a text names: "@Mira Okafor", "@mira.okafor" or, when only one is
+-- called so, "@mira". Only those who see the project are meant. What stands in
+-- code, after a letter (an e-mail address), or could be two people stays text.
+-- The first 100 are looked at.
+CREATE FUNCTION gnomon.mentioned(in_workspace uuid, in_project uuid, body text) RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  WITH pieces AS MATERIALIZED (
+    SELECT c.n, lower(c.piece) AS rest, lag(c.piece) OVER (ORDER BY c.n) AS before
+      FROM string_to_table(regexp_replace(body, '```.*?(```|$)|`[^`\n]*`', ' ', 'g'), '@') WITH ORDINALITY AS c (piece, n)
+     ORDER BY c.n
+     LIMIT 101
+  ), names AS MATERIALIZED (
+    SELECT m.user_id, h.handle
+      FROM public.workspace_members m
+      JOIN public.users u ON u.id = m.user_id
+      LEFT JOIN public.projects p ON p.workspace_id = m.workspace_id AND p.id = in_project
+      LEFT JOIN public.project_members pm ON pm.workspace_id = m.workspace_id AND pm.project_id = in_project AND pm.user_id = m.user_id
+     CROSS JOIN LATERAL (SELECT DISTINCT handle FROM unnest(ARRAY[lower(u.name), replace(lower(u.name), ' ', '.'),
+                           replace(lower(u.name), ' ', ''), split_part(lower(u.name), ' ', 1)]) handle WHERE handle <> '') h
+     WHERE m.workspace_id = in_workspace AND gnomon.role_in(m.role, pm.role, coalesce(p.is_private, false)) IS NOT NULL
+  ), best AS (
+    SELECT p.n, s.user_id, rank() OVER (PARTITION BY p.n ORDER BY length(s.handle) DESC) AS place
+      FROM pieces p
+      JOIN names s ON starts_with(p.rest, s.handle)
+     WHERE p.n > 1 AND p.before !~ '[[:alnum:]_.]$' AND substr(p.rest, length(s.handle) + 1, 1) !~ '[[:alnum:]_]'
+  )
+  SELECT DISTINCT (array_agg(b.user_id))[1] FROM best b WHERE b.place = 1 GROUP BY b.n HAVING count(DISTINCT b.user_id) = 1
+$$;
+
+-- The mentions of a comment follow its body; its author watches what it is on.
+CREATE FUNCTION gnomon.comment_people() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE people uuid[] := ARRAY(SELECT gnomon.mentioned(NEW.workspace_id, NEW.project_id, NEW.body));
+BEGIN
+  INSERT INTO public.comment_mentions (workspace_id, comment_id, user_id, project_id)
+  SELECT NEW.workspace_id, NEW.id, who, NEW.project_id FROM unnest(people) who
+  ON CONFLICT DO NOTHING;
+  IF TG_OP = 'UPDATE' THEN
+    DELETE FROM public.comment_mentions m
+     WHERE m.workspace_id = NEW.workspace_id AND m.comment_id = NEW.id AND m.user_id <> ALL (people);
+  ELSE
+    INSERT INTO public.watchers (workspace_id, user_id, entity_type, entity_id)
+    SELECT m.workspace_id, m.user_id, NEW.entity_type, NEW.entity_id FROM public.workspace_members m
+     WHERE m.workspace_id = NEW.workspace_id AND m.user_id = NEW.author_id
+    ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER people AFTER INSERT OR UPDATE OF body ON comments FOR EACH ROW EXECUTE FUNCTION gnomon.comment_people();
+
+-- Whoever makes a thing, or is given it, watches it.
+--   TG_ARGV: the entity's type, and the column of the person it is given to
+CREATE FUNCTION gnomon.watch_own() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO public.watchers (workspace_id, user_id, entity_type, entity_id)
+  SELECT m.workspace_id, m.user_id, TG_ARGV[0], NEW.id
+    FROM public.workspace_members m
+   WHERE m.workspace_id = NEW.workspace_id
+     AND m.user_id IN (CASE TG_OP WHEN 'INSERT' THEN gnomon.actor() END, (to_jsonb(NEW) ->> TG_ARGV[1])::uuid)
+  ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER watch_new AFTER INSERT ON stories FOR EACH ROW
+  WHEN (NEW.assignee_id IS NOT NULL OR gnomon.actor() IS NOT NULL) EXECUTE FUNCTION gnomon.watch_own('story', 'assignee_id');
+CREATE TRIGGER watch_given AFTER UPDATE OF assignee_id ON stories FOR EACH ROW
+  WHEN (NEW.assignee_id IS NOT NULL AND NEW.assignee_id IS DISTINCT FROM OLD.assignee_id) EXECUTE FUNCTION gnomon.watch_own('story', 'assignee_id');
+CREATE TRIGGER watch_new AFTER INSERT ON epics FOR EACH ROW WHEN (gnomon.actor() IS NOT NULL) EXECUTE FUNCTION gnomon.watch_own('epic');
+CREATE TRIGGER watch_new AFTER INSERT ON sprints FOR EACH ROW WHEN (gnomon.actor() IS NOT NULL) EXECUTE FUNCTION gnomon.watch_own('sprint');
+CREATE TRIGGER watch_new AFTER INSERT ON objectives FOR EACH ROW EXECUTE FUNCTION gnomon.watch_own('objective', 'owner_id');
+CREATE TRIGGER watch_given AFTER UPDATE OF owner_id ON objectives FOR EACH ROW
+  WHEN (NEW.owner_id IS NOT NULL AND NEW.owner_id IS DISTINCT FROM OLD.owner_id) EXECUTE FUNCTION gnomon.watch_own('objective', 'owner_id');
+
+-- Who entered watches a thing, or stops. Stopping is forgetting: running roles
+-- remove no rows, so this does it, and only their own.
+CREATE FUNCTION gnomon.watch(of_type text, of_id uuid) RETURNS boolean LANGUAGE sql AS $$
+  INSERT INTO public.watchers (workspace_id, user_id, entity_type, entity_id)
+  VALUES (gnomon.workspace(), gnomon.actor(), of_type, of_id)
+  ON CONFLICT DO NOTHING;
+  SELECT true
+$$;
+CREATE FUNCTION gnomon.unwatch(of_id uuid) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM public.watchers w
+   WHERE w.workspace_id = gnomon.workspace() AND w.entity_id = of_id AND w.user_id = gnomon.actor();
+  SELECT false
+$$;
+GRANT EXECUTE ON FUNCTION gnomon.watch, gnomon.unwatch TO gnomon_web;
+
+-- ---- what is done with comments, the same on whatever they are
+-- A comment as API and pages show it.
+CREATE VIEW comment_lines WITH (security_invoker = true) AS
+SELECT c.workspace_id, c.entity_type, c.entity_id, c.id, c.author_id, u.name AS author_name, c.body,
+       coalesce((SELECT jsonb_agg(jsonb_build_object('id', m.user_id, 'name', n.name) ORDER BY n.name, n.id)
+                   FROM public.comment_mentions m JOIN public.users n ON n.id = m.user_id
+                  WHERE m.workspace_id = c.workspace_id AND m.comment_id = c.id), '[]') AS mentions,
+       c.edited_at, c.created_at, c.updated_at, c.version
+  FROM comments c JOIN users u ON u.id = c.author_id
+ WHERE c.deleted_at IS NULL;
+GRANT SELECT ON comment_lines TO gnomon_web, gnomon_worker;
+
+CREATE FUNCTION gnomon.add_comment(on_type text, on_id uuid, words text) RETURNS SETOF comment_lines
+LANGUAGE plpgsql AS $$
+DECLARE made uuid;
+BEGIN
+  IF words !~ '\S' THEN PERFORM gnomon.refuse('validation_failed', 'Write what you want to say.'); END IF;
+  INSERT INTO public.comments (workspace_id, entity_type, entity_id, author_id, body)
+  VALUES (gnomon.workspace(), on_type, on_id, gnomon.actor(), words) RETURNING comments.id INTO made;
+  RETURN QUERY SELECT * FROM public.comment_lines l WHERE l.workspace_id = gnomon.workspace() AND l.id = made;
+END $$;
+
+-- New words for one's own comment; refused with the copy in force when the
+-- version is another.
+CREATE FUNCTION gnomon.edit_comment(on_id uuid, of_comment uuid, words text, seen integer)
+RETURNS TABLE (refused text, line comment_lines) LANGUAGE plpgsql AS $$
+DECLARE c public.comments;
+BEGIN
+  SELECT * INTO c FROM public.comments x
+   WHERE x.workspace_id = gnomon.workspace() AND x.entity_id = on_id AND x.id = of_comment AND x.deleted_at IS NULL
+     FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RETURN; END IF;
+  IF c.author_id <> gnomon.actor() THEN PERFORM gnomon.refuse('forbidden', 'the author edits a comment'); END IF;
+  IF words !~ '\S' THEN PERFORM gnomon.refuse('validation_failed', 'Write what you want to say.'); END IF;
+  IF c.version <> seen THEN
+    refused := 'version_conflict';
+  ELSIF c.body <> words THEN
+    UPDATE public.comments x SET body = words, edited_at = gnomon.now()
+     WHERE x.workspace_id = c.workspace_id AND x.id = c.id;
+  END IF;
+  SELECT * INTO line FROM public.comment_lines l WHERE l.workspace_id = c.workspace_id AND l.id = c.id;
+  RETURN NEXT;
+END $$;
+
+-- Authors delete their own, admins of the project (or the workspace) any.
+CREATE FUNCTION gnomon.delete_comment(on_id uuid, of_comment uuid) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
+DECLARE c public.comments;
+BEGIN
+  SELECT * INTO c FROM public.comments x
+   WHERE x.workspace_id = gnomon.workspace() AND x.entity_id = on_id AND x.id = of_comment AND x.deleted_at IS NULL
+     FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RETURN; END IF;
+  IF c.author_id <> gnomon.actor() AND NOT EXISTS (
+       SELECT FROM public.workspace_members m
+         LEFT JOIN public.project_members p ON p.workspace_id = m.workspace_id AND p.project_id = c.project_id AND p.user_id = m.user_id
+        WHERE m.workspace_id = c.workspace_id AND m.user_id = gnomon.actor()
+          AND greatest(gnomon.rank(m.role), gnomon.rank(p.role)) >= 3) THEN
+    PERFORM gnomon.refuse('forbidden', 'the author or an admin deletes a comment');
+  END IF;
+  UPDATE public.comments x SET deleted_at = gnomon.now() WHERE x.workspace_id = c.workspace_id AND x.id = c.id;
+  RETURN NEXT c.id;
+END $$;
+GRANT EXECUTE ON FUNCTION gnomon.add_comment, gnomon.edit_comment, gnomon.delete_comment TO gnomon_web;
+
+-- ---- what an objective must be, said in sentences
+CREATE FUNCTION gnomon.objective_rules() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.end_date < NEW.start_date THEN
+    PERFORM gnomon.refuse('validation_failed', 'The end must not be before the start.');
+  END IF;
+  IF NEW.owner_id IS NOT NULL AND NOT EXISTS (SELECT FROM public.workspace_members m WHERE m.workspace_id = NEW.workspace_id AND m.user_id = NEW.owner_id) THEN
+    PERFORM gnomon.refuse('validation_failed', 'The owner must be a member of the workspace.');
+  END IF;
+  IF NEW.team_id IS NOT NULL AND NOT EXISTS (SELECT FROM public.teams t WHERE t.workspace_id = NEW.workspace_id AND t.id = NEW.team_id) THEN
+    PERFORM gnomon.refuse('validation_failed', 'Choose a team of the workspace.');
+  END IF;
+  IF TG_OP = 'INSERT' AND NEW.project_id IS NOT NULL
+     AND NOT EXISTS (SELECT FROM public.projects p WHERE p.workspace_id = NEW.workspace_id AND p.id = NEW.project_id) THEN
+    PERFORM gnomon.refuse('validation_failed', 'Choose a project of the workspace.');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER rules BEFORE INSERT OR UPDATE ON objectives FOR EACH ROW EXECUTE FUNCTION gnomon.objective_rules();
+
+CREATE FUNCTION gnomon.key_result_rules() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.target_value = NEW.start_value OR (NEW.target_value > NEW.start_value) <> (NEW.direction = 'increase') THEN
+    PERFORM gnomon.refuse('validation_failed', CASE NEW.direction WHEN 'increase' THEN 'The target must be above the start.'
+                                               ELSE 'The target must be below the start.' END);
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER rules BEFORE INSERT OR UPDATE ON key_results FOR EACH ROW EXECUTE FUNCTION gnomon.key_result_rules();
+
+-- Objectives and key results as API and pages show them.
+CREATE VIEW objective_lines WITH (security_invoker = true) AS
+SELECT o.*, u.name AS owner_name, t.name AS team_name, p.key AS project_key, p.name AS project_name,
+       g.progress, coalesce(g.key_results, 0) AS key_results,
+       gnomon.elapsed(o.start_date, o.end_date, (gnomon.now() AT TIME ZONE w.timezone)::date) AS expected
+  FROM objectives o
+  JOIN workspaces w ON w.id = o.workspace_id
+  LEFT JOIN users u ON u.id = o.owner_id
+  LEFT JOIN teams t ON t.workspace_id = o.workspace_id AND t.id = o.team_id
+  LEFT JOIN projects p ON p.workspace_id = o.workspace_id AND p.id = o.project_id
+  LEFT JOIN LATERAL (SELECT x.progress, x.key_results FROM objective_progress x
+                      WHERE x.workspace_id = o.workspace_id AND x.objective_id = o.id) g ON true
+ WHERE o.deleted_at IS NULL;
+
+CREATE VIEW key_result_lines WITH (security_invoker = true) AS
+SELECT k.*, gnomon.attained(k.start_value, k.current_value, k.target_value) AS progress,
+       c.confidence, c.created_at AS checked_in_at
+  FROM key_results k
+  LEFT JOIN LATERAL (SELECT x.confidence, x.created_at FROM check_ins x
+                      WHERE x.workspace_id = k.workspace_id AND x.key_result_id = k.id
+                      ORDER BY x.created_at DESC, x.id DESC LIMIT 1) c ON true
+ WHERE k.deleted_at IS NULL;
+GRANT SELECT ON objective_lines, key_result_lines TO gnomon_web, gnomon_worker;
