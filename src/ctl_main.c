@@ -68,6 +68,15 @@ static const struct ctl_command commands[] = {
 	.usage = "run AGENT --workspace WS",
 	.summary = "run an agent of a workspace now",
 	.run = ctl_agent},
+    {.name = "audit",
+	.usage = "verify [--workspace WS]",
+	.summary = "check that the audit log is as it was written",
+	.help =
+	    "Computes the hash of every entry again, in order, and names the\n"
+	    "first of each workspace that was changed, taken out or put in;\n"
+	    "the exit status is then 1. Keep the last hash elsewhere: who can\n"
+	    "write to the database could compute all of them anew.\n",
+	.run = ctl_audit},
     {.name = "demo",
 	.usage = "[--password-file FILE] [--today DATE]",
 	.summary = "load the demo workspaces",

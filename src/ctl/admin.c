@@ -383,6 +383,10 @@ ctl_doctor(int argc, char **argv)
 		    "is the gnomon-tick timer running?", &bad);
 		tell(rows_int(rows, 0, 2) == 0, "no job waits for ten minutes",
 		    "is gnomon-worker running?", &bad);
+		if (!q_audit_heads(op, &rows))
+			tell(rows_int(rows, 0, 0) == 0,
+			    "the audit log ends as it was written",
+			    "run gnomonctl audit verify", &bad);
 	}
 	mem_drop(&op);
 	return bad ? 1 : 0;

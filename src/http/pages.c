@@ -261,6 +261,20 @@ put_pager(struct op *op, const struct http_req *rq,
 		put_true(o, "isNeeded");
 }
 
+const char *
+http_query(struct op *op, const struct http_req *rq, const char *name)
+{
+	struct http_pair *pairs;
+	size_t n;
+
+	if (http__pairs(op, rq->query, &pairs, &n))
+		return "";
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(pairs[i].name, name) == 0)
+			return pairs[i].value;
+	return "";
+}
+
 /* One run of a page: its endpoint and those it uses. */
 struct pour {
 	struct http_pair *pairs;
@@ -631,6 +645,22 @@ coerce(enum schema_type type, const char *text)
 	return json_object_new_string(text);
 }
 
+/* A list is sent as fields of one name; "[]" is one of nothing, so that boxes
+ * none of which is ticked say so. */
+static void
+read_member(struct json_object *body, const struct http_pair *field)
+{
+	struct json_object *list = NULL;
+
+	if (!json_object_object_get_ex(body, field->name, &list)) {
+		list = json_object_new_array();
+		json_object_object_add(body, field->name, list);
+	}
+	if (strcmp(field->value, "[]") != 0)
+		json_object_array_add(
+		    list, json_object_new_string(field->value));
+}
+
 /* The fields as the body of the endpoint; input keeps them as typed. */
 static void
 read_fields(const struct endpoint *of, const struct http_pair *pairs, size_t n,
@@ -647,8 +677,11 @@ read_fields(const struct endpoint *of, const struct http_pair *pairs, size_t n,
 			continue;
 		type = schema ? schema_property_type(schema, pairs[i].name)
 			      : SCHEMA_STRING;
-		json_object_object_add(
-		    body, pairs[i].name, coerce(type, pairs[i].value));
+		if (type == SCHEMA_ARRAY)
+			read_member(body, &pairs[i]);
+		else
+			json_object_object_add(
+			    body, pairs[i].name, coerce(type, pairs[i].value));
 	}
 }
 
@@ -824,7 +857,7 @@ static bool
 is_correctable(enum err e)
 {
 	return e == ERR_VALIDATION_FAILED || e == ERR_BAD_CREDENTIALS ||
-	    e == ERR_CONFLICT || e == ERR_ILLEGAL_STATE;
+	    e == ERR_CONFLICT || e == ERR_ILLEGAL_STATE || e == ERR_LAST_OWNER;
 }
 
 void

@@ -15,6 +15,12 @@ const keyExceptions = {
 	workspaces_slug_key: 'the address of a tenant, before one is known',
 	projects_id_key: 'scope anchor, for look-up only',
 }
+// Walls that hide more than other tenants.
+const narrower = {
+	workspace_members: /^\(\(workspace_id = gnomon\.workspace\(\)\) AND \(removed_at IS NULL\)\)$/,
+	teams: /^\(\(workspace_id = gnomon\.workspace\(\)\) AND \(deleted_at IS NULL\)\)$/,
+	agent_packets: /^\(\(workspace_id = gnomon\.workspace\(\)\) AND \(\( SELECT gnomon\.hidden\(\) AS hidden\) = '\{\}'::uuid\[\]\)\)$/,
+}
 const tables = rows(`
 	SELECT c.oid::regclass::text AS name, c.relrowsecurity AS walled, c.relispartition AS part,
 	       pg_get_userbyid(c.relowner) AS owner,
@@ -59,6 +65,7 @@ before(async () => {
 		     INSERT INTO check_ins (workspace_id, key_result_id, value, confidence, author_id)
 		     SELECT workspace_id, id, 1, 50, ${lit(t.owner.id)} FROM key_results WHERE workspace_id = ${lit(t.id)};
 		     SELECT set_config('gnomon.workspace', ${lit(t.id)}, false), gnomon.audit('test', 'story', NULL);
+		     INSERT INTO invitations (workspace_id, email, role, invited_by) VALUES (${lit(t.id)}, 'x@example.org', 'viewer', ${lit(t.owner.id)});
 		     INSERT INTO notifications (workspace_id, user_id, kind, title, entity_type, entity_id)
 		     VALUES (${lit(t.id)}, ${lit(t.owner.id)}, 'k', 't', 'story', ${lit(t.stories[0].id)})`)
 	}
@@ -226,6 +233,7 @@ describe('the catalog', () => {
 			// of the workspace entered; below a project, of one that is not hidden
 			assert.match(policies[0].qual, name === 'workspaces' ? /^\(id = gnomon\.workspace\(\)\)$/
 				: below(name) ? /^\(\(workspace_id = gnomon\.workspace\(\)\) AND \(\((project_id|scope_id|id) <> ALL \(\( SELECT gnomon\.hidden\(\) AS hidden\)::uuid\[\]\)\) IS NOT FALSE\)\)$/
+				: name in narrower ? narrower[name]
 				: /^\(workspace_id = gnomon\.workspace\(\)\)$/)
 		}
 	})
@@ -283,12 +291,27 @@ describe('the catalog', () => {
 		const callable = rows(`SELECT oid::regproc::text AS f FROM pg_proc WHERE prosecdef AND pronamespace = 'gnomon'::regnamespace
 			AND has_function_privilege('gnomon_web', oid, 'EXECUTE') ORDER BY 1`).map(r => r.f)
 		const known = [
+			'accept_invitation',
+			'add_to_project',
 			'audit',
+			'audit_heads_broken',
+			'change_invitation',
+			'change_member',
+			'change_project_member',
+			'change_team',
+			'change_workspace',
 			'close_session',
 			'enter',
+			'invitation_of',
+			'invite',
 			'late_jobs',
+			'make_project',
+			'make_team',
+			'make_workspace',
 			'me',
+			'member_addresses',
 			'my_projects',
+			'my_teams',
 			'my_workspaces',
 			'number_in_project',
 			'number_in_workspace',
@@ -300,8 +323,14 @@ describe('the catalog', () => {
 			'recall_once',
 			'redrive_job',
 			'register',
+			'register_invited',
 			'remember_once',
 			'unwatch',
+			'remove_member',
+			'remove_project_member',
+			'remove_team',
+			'seat_in_team',
+			'unseat_from_team',
 		].map(name => `gnomon.${name}`)
 		assert.deepEqual(callable.filter(f => !known.includes(f)), [])
 	})

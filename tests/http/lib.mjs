@@ -178,11 +178,11 @@ export async function signIn(email) {
 	return { token: accessToken }
 }
 
-/** Makes a user a member of a workspace; there is no invitation yet. */
+/** Makes a user a member of a workspace, without an invitation. */
 export function join(workspace, user, role) {
 	sql(`INSERT INTO workspace_members (workspace_id, user_id, role)
 	     VALUES (${lit(workspace)}, ${lit(user.id)}, ${lit(role)})
-	     ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = excluded.role`)
+	     ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = excluded.role, removed_at = NULL`)
 }
 
 /** A key no other project of this database has. */
