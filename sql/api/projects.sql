@@ -86,7 +86,7 @@ WITH old AS MATERIALIZED (
    WHERE p.workspace_id = gnomon.workspace() AND p.id = old.id AND old.refused IS NULL
   RETURNING p.*
 ), change AS MATERIALIZED (
-  SELECT gnomon.diff(to_jsonb(old) - '{refused,version,updated_at}'::text[], to_jsonb(new) - '{version,updated_at}'::text[]) AS fields
+  SELECT gnomon.changed_fields(to_jsonb(old) - '{refused,version,updated_at}'::text[], to_jsonb(new) - '{version,updated_at}'::text[]) AS fields
     FROM old, new
 ), p AS (
   SELECT NULL AS refused, new.* FROM new

@@ -123,7 +123,7 @@ END $$;
 
 -- ---- what the functions below share
 -- {"field": [old, new]} of the fields that differ, for the audit log.
-CREATE FUNCTION gnomon.diff(old jsonb, new jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE FUNCTION gnomon.changed_fields(old jsonb, new jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT coalesce(jsonb_object_agg(n.key, jsonb_build_array(old -> n.key, n.value)), '{}')
     FROM jsonb_each(new) n WHERE n.value IS DISTINCT FROM old -> n.key
 $$;
@@ -189,7 +189,7 @@ BEGIN
   END IF;
   UPDATE public.workspaces w SET name = coalesce(body ->> 'name', w.name), timezone = coalesce(body ->> 'timezone', w.timezone)
    WHERE w.id = was.id RETURNING * INTO becomes;
-  changes := gnomon.diff(to_jsonb(was) - '{version,updated_at}'::text[], to_jsonb(becomes) - '{version,updated_at}'::text[]);
+  changes := gnomon.changed_fields(to_jsonb(was) - '{version,updated_at}'::text[], to_jsonb(becomes) - '{version,updated_at}'::text[]);
   IF changes <> '{}' THEN PERFORM gnomon.audit('workspace.changed', 'workspace', was.id, changes); END IF;
   RETURN QUERY SELECT NULL, becomes.id, becomes.slug, becomes.name, becomes.plan, becomes.timezone, becomes.created_at, becomes.version;
 END $$;
@@ -237,7 +237,7 @@ BEGIN
   IF was.role = 'owner' AND becomes.role <> 'owner' THEN PERFORM gnomon.check_last_owner(who); END IF;
   UPDATE public.workspace_members m SET role = becomes.role, scopes = becomes.scopes
    WHERE m.workspace_id = gnomon.workspace() AND m.user_id = who RETURNING * INTO becomes;
-  changes := gnomon.diff(jsonb_build_object('role', was.role, 'scopes', was.scopes),
+  changes := gnomon.changed_fields(jsonb_build_object('role', was.role, 'scopes', was.scopes),
                          jsonb_build_object('role', becomes.role, 'scopes', becomes.scopes));
   IF changes <> '{}' THEN
     PERFORM gnomon.audit(CASE WHEN changes ? 'role' THEN 'member.role_changed' ELSE 'member.scopes_changed' END, 'user', who,
@@ -635,7 +635,7 @@ BEGIN
   END IF;
   UPDATE public.teams t SET name = coalesce(body ->> 'name', t.name), description = coalesce(body ->> 'description', t.description)
    WHERE t.workspace_id = gnomon.workspace() AND t.id = which RETURNING * INTO becomes;
-  changes := gnomon.diff(jsonb_build_object('name', was.name, 'description', was.description),
+  changes := gnomon.changed_fields(jsonb_build_object('name', was.name, 'description', was.description),
                          jsonb_build_object('name', becomes.name, 'description', becomes.description));
   IF changes <> '{}' THEN PERFORM gnomon.audit('team.changed', 'team', which, changes); END IF;
   RETURN QUERY SELECT NULL, becomes.id, becomes.name, becomes.description, becomes.created_at, becomes.version;
@@ -731,7 +731,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                                  ELSE replace(d.key, '_', ' ') END, ', ' ORDER BY d.key) AS fields
             FROM jsonb_each(CASE jsonb_typeof(details) WHEN 'object' THEN details ELSE '{}' END) d) f
 $$;
-GRANT EXECUTE ON FUNCTION gnomon.audit_says, gnomon.diff TO gnomon_web;
+GRANT EXECUTE ON FUNCTION gnomon.audit_says, gnomon.changed_fields TO gnomon_web;
 
 -- Walks the chain: per workspace how many entries there are, the last hash, and
 -- the number of the first that is not what it was when it was written (or is not
