@@ -138,13 +138,19 @@ adopt(int fd)
 	uint64_t empty = 0, ours = layout();
 	struct stat st;
 	struct file *f;
+	int e;
 
 	if (fstat(fd, &st) != 0)
 		return false;
-	if (st.st_size == 0 && ftruncate(fd, sizeof(struct file)) != 0)
-		return false;
 	if (st.st_size != 0 && (size_t)st.st_size != sizeof(struct file)) {
 		errno = EINVAL;
+		return false;
+	}
+	/* every page must have its place before it is touched: on a full disk
+	 * the first touch of a page without one ends the process */
+	e = posix_fallocate(fd, 0, sizeof(struct file));
+	if (e) {
+		errno = e;
 		return false;
 	}
 	f = map(fd);
@@ -165,13 +171,16 @@ open_file(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
 	bool good;
+	int e;
 
 	if (fd < 0)
 		return false;
 	/* whatever the umask; only the owner may, and that is enough */
 	(void)fchmod(fd, 0660);
 	good = adopt(fd);
+	e = errno;
 	close(fd);
+	errno = e;
 	return good;
 }
 

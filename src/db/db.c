@@ -218,7 +218,9 @@ refusal(struct op *op, const PGresult *result, const char *source)
 	    {"22", ERR_VALIDATION_FAILED},
 	    {"57014", ERR_TIMEOUT},
 	    {"57", ERR_UNAVAILABLE},
-	    {"53", ERR_UNAVAILABLE},
+	    {"53", ERR_UNAVAILABLE}, /* a full disk is 53100 */
+	    {"58", ERR_UNAVAILABLE}, /* or a broken one */
+	    {"25006", ERR_UNAVAILABLE}, /* read only: a standby takes over */
 	    {"08", ERR_UNAVAILABLE},
 	};
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "auth/auth.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "cache/cache.h"
 #include "http/http_priv.h"
@@ -144,11 +145,16 @@ read_cache(struct http_held *held, const char *scope)
 	size_t n;
 	char *value = cache_get(held->op, key, &n);
 
-	if (!value || n < HEAD)
+	if (!value)
 		return;
-	auth_stamp(stamp, key, value + STAMP, n - STAMP);
-	if (memcmp(stamp, value, STAMP) != 0)
-		return; /* not ours: an attacker's, or a fault's */
+	if (n >= HEAD)
+		auth_stamp(stamp, key, value + STAMP, n - STAMP);
+	if (n < HEAD || memcmp(stamp, value, STAMP) != 0) {
+		/* not ours: an attacker's, or a fault's */
+		metrics_count(METRIC_CACHE_READS, "bad");
+		return;
+	}
+	metrics_count(METRIC_CACHE_READS, "hit");
 	memcpy(&held->kept_rev, value + STAMP, sizeof(held->kept_rev));
 	held->kept = value + HEAD;
 	held->kept_n = n - HEAD;
