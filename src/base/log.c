@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 enum { LINE_MAX_BYTES = 16384 };
 
@@ -45,6 +46,8 @@ log_write(enum log_level level, const char *event,
 	struct tm utc;
 	char stamp[32];
 	struct buf *line;
+	static bool is_torn; /* the last line has no end */
+	ssize_t written;
 
 	if (level < lowest_level)
 		return;
@@ -52,6 +55,8 @@ log_write(enum log_level level, const char *event,
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
+	if (is_torn)
+		buf_char(line, '\n');
 	buf_fmt(line,
 	    "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"process\":\"%s\","
 	    "\"pid\":%d,\"event\":",
@@ -77,9 +82,14 @@ log_write(enum log_level level, const char *event,
 		}
 	}
 	buf_text(line, "}\n");
-	/* one write, so that lines of several processes never mix; there is
-	 * nobody to tell when it fails */
-	if (write(STDERR_FILENO, line->data, line->len) < 0)
-		(void)0;
+	/* one write, so that lines of several processes never mix; what a full
+	 * disk does not take is lost, and counted */
+	written = write(STDERR_FILENO, line->data, line->len);
+	if (written >= 0 && (size_t)written == line->len) {
+		is_torn = false;
+	} else {
+		is_torn = is_torn || written > 0;
+		metrics_count(METRIC_LOG_LOST, NULL);
+	}
 	mem_drop(&line);
 }

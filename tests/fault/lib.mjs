@@ -42,6 +42,45 @@ const children = pid => {
 	}
 }
 
+const mount = (folder, size) => spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'gnomon', folder]).status === 0
+
+/**
+ * Goes on in a mount namespace of this file's own, so that what it mounts goes
+ * with it; as an ordinary user in a user namespace. True when mounting works
+ * here. Called first, at the top of a file.
+ */
+export function ownMounts() {
+	if (!process.env.GNOMON_OWN_MOUNTS) {
+		const user = process.getuid() === 0 ? [] : ['--user', '--map-current-user', '--keep-caps']
+		const again = spawnSync('unshare', [...user, '--mount', '--', process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+			{ stdio: 'inherit', env: { ...process.env, GNOMON_OWN_MOUNTS: '1' } })
+		// 1 may be unshare's own refusal, or that of the tests: they say so
+		if (!again.error && spawnSync('unshare', [...user, '--mount', 'true']).status === 0) process.exit(again.status ?? 1)
+		return false
+	}
+	const folder = fs.mkdtempSync('/tmp/gnomon-mount.')
+	const can = mount(folder, '1m')
+	if (can) spawnSync('umount', [folder])
+	fs.rmdirSync(folder)
+	return can
+}
+
+/** Leaves no byte free on the disk of a folder; gives it back when called. */
+export function fill(folder) {
+	const filler = `${folder}/filler`
+	const fd = fs.openSync(filler, 'w')
+	const grow = bytes => {
+		try {
+			for (const chunk = Buffer.alloc(bytes, 'x'); ;) if (fs.writeSync(fd, chunk) < bytes) return
+		} catch (error) {
+			if (error.code !== 'ENOSPC') throw error
+		}
+	}
+	for (const bytes of [1 << 20, 4096, 1]) grow(bytes)
+	fs.closeSync(fd)
+	return () => fs.rmSync(filler, { force: true })
+}
+
 /** Proportional set size in MB of processes and all their descendants. */
 export const pss = pids =>
 	pids.reduce((sum, pid) => {
@@ -49,14 +88,21 @@ export const pss = pids =>
 		return sum + Number(found[1]) / 1024 + pss(children(pid))
 	}, 0)
 
-export async function privateStack() {
+/** `disks` are file systems of their own for folders of the stack: { run: '8m', 'data/nginx/tmp': '2m' } */
+export async function privateStack({ disks = {} } = {}) {
 	const home = fs.mkdtempSync('/tmp/gnomon-fault.')
 	const data = `${home}/data`
 	const run = `${home}/run`
 	for (const folder of [data, run]) fs.mkdirSync(folder, { mode: 0o700 })
 	fs.chmodSync(home, 0o755)
+	for (const [folder, size] of Object.entries(disks)) {
+		fs.mkdirSync(`${home}/${folder}`, { recursive: true })
+		mount(`${home}/${folder}`, size)
+		fs.chmodSync(`${home}/${folder}`, 0o700)
+	}
+	const owned = [data, run, ...Object.keys(disks).map(folder => `${home}/${folder}`), `${data}/nginx`].filter(fs.existsSync)
 	if (process.getuid() === 0)
-		for (const folder of [data, run]) assert.equal(spawnSync('chown', ['gnomon:gnomon', folder]).status, 0, 'there is no user gnomon')
+		for (const folder of owned) assert.equal(spawnSync('chown', ['gnomon:gnomon', folder]).status, 0, 'there is no user gnomon')
 	const port = await freePort()
 	const settings = `${home}/settings`
 	fs.writeFileSync(settings, '')
@@ -69,8 +115,11 @@ export async function privateStack() {
 		const done = spawnSync(STACK, [command, data, ...rest], { env: environment, stdio: ['ignore', out, out] })
 		assert.equal(done.status, 0, `stack ${command} ${rest.join(' ')}:\n${fs.readFileSync(`${home}/stack.log`, 'utf8').slice(-2000)}`)
 	}
+	/** The same while the test goes on. */
+	const stackLater = (command, ...rest) =>
+		new Promise(resolve => spawn(STACK, [command, data, ...rest], { env: environment, stdio: ['ignore', out, out] }).once('exit', resolve))
 	const s = {
-		home, run, settings, stack, environment,
+		home, data, run, settings, stack, stackLater, environment,
 		url: `http://127.0.0.1:${port}`,
 		db: `host=${run} user=postgres dbname=gnomon`,
 		log: () => fs.readFileSync(`${home}/web.log`, 'utf8').split('\n').filter(line => line.startsWith('{')).map(line => JSON.parse(line)),
@@ -81,10 +130,16 @@ export async function privateStack() {
 		async start(...options) {
 			const begun = now()
 			const ready = s.events('ready').length
-			s.web = spawn(STACK, ['run', data, 'gnomon-web', '--socket', `${run}/web.sock`, '--slow-socket', `${run}/slow.sock`, ...options],
-				{ env: environment, stdio: ['ignore', 'ignore', fs.openSync(`${home}/web.log`, 'a')] })
+			s.spawn(`${home}/web.log`, ...options)
 			assert.ok(await until(() => s.events('ready').length > ready), fs.readFileSync(`${home}/web.log`, 'utf8'))
 			return now() - begun
+		},
+		/** The same without waiting, with its log elsewhere. */
+		spawn(log, ...options) {
+			const fd = fs.openSync(log, 'a')
+			s.web = spawn(STACK, ['run', data, 'gnomon-web', '--socket', `${run}/web.sock`, '--slow-socket', `${run}/slow.sock`, ...options],
+				{ env: environment, stdio: ['ignore', 'ignore', fd] })
+			fs.closeSync(fd)
 		},
 		async end() {
 			const gone = new Promise(resolve => s.web.once('exit', resolve))
@@ -95,6 +150,7 @@ export async function privateStack() {
 			if (s.web && s.web.exitCode === null) await s.end()
 			stack('stop')
 			fs.closeSync(out)
+			for (const folder of Object.keys(disks).reverse()) spawnSync('umount', ['-l', `${home}/${folder}`])
 			fs.rmSync(home, { recursive: true })
 		},
 	}
