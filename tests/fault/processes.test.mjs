@@ -169,25 +169,56 @@ test('a worker that is stuck is killed, and named', async () => {
 	assert.ok(await serves())
 })
 
-test('PostgreSQL away is said at once, and its return is found at once', async test => {
+test('PostgreSQL away is said within 50 ms, and its return is found at once', async test => {
+	const seconds = process.env.GNOMON_LONG ? 20 : 5
+	const pids = s.workers().sort().join()
+	// people keep asking, from before it goes until after it is back; one request in
+	// two needs no database, which shows how busy the machine is
+	let back, found, turn = 0
+	const replies = await load(4, async agent => {
+		if (++turn % 2) return { ...await ask(s, 'GET', '/api/v1/nothing', { agent }), needsNone: true }
+		const r = await board(agent)
+		if (back && r.status === 200) found ??= now()
+		return r
+	}, async () => {
+		await sleep(500)
+		await s.stackLater('stop', 'postgres')
+		await sleep(seconds * 1000)
+		await s.stackLater('start', 'postgres')
+		back = now()
+		assert.ok(await until(() => found, 5000))
+		await sleep(500)
+	})
+	test.diagnostic(`healthy ${(found - back).toFixed(0)} ms after its return`)
+	assert.ok(found - back < 2000)
+	const boards = replies.filter(r => !r.needsNone), others = replies.filter(r => r.needsNone)
+	assert.deepEqual(failures(boards.filter(r => r.status !== 200), 503), {})
+	assert.deepEqual(failures(others, 404), {})
+	const away = boards.filter(r => r.status === 503)
+	const late = list => list.filter(r => r.ms >= 50).length / list.length
+	const slowest = list => list.reduce((a, b) => (a.ms > b.ms ? a : b))
+	const ids = new Set(away.map(r => r.headers['x-request-id']))
+	const ours = s.log().filter(line => line.event === 'request' && ids.has(line.request_id)).map(line => line.us / 1000).sort((a, b) => a - b)
+	const percent = x => `${(x * 100).toFixed(3)} %`
+	test.diagnostic(`${away.length} replies of 503 in ${seconds} s: ${percent(1 - late(away))} within 50 ms, slowest ${slowest(away).ms.toFixed(1)} ms; ` +
+		`with us half took ${ours[ours.length >> 1]} ms, the slowest ${ours.at(-1)} ms`)
+	test.diagnostic(`${others.length} replies that need no database: ${percent(1 - late(others))} within 50 ms, slowest ${slowest(others).ms.toFixed(1)} ms`)
+	assert.ok(away.length > 100)
+	// where those are late, too, the machine is too busy to judge by
+	assert.ok(late(away) <= Math.max(0.001, 2 * late(others)), percent(late(away)))
+	assert.ok(ours[ours.length >> 1] < 10, 'with us it is a matter of a millisecond')
+	assert.equal(s.workers().sort().join(), pids, 'nothing was started again')
+	for (let i = 0; i < 20; i++) assert.equal((await board()).status, 200)
+})
+
+test('without PostgreSQL the probes and the metrics say so', async () => {
 	s.stack('stop', 'postgres')
-	const replies = await load(4, agent => ask(s, 'GET', '/health', { agent }), () => sleep(process.env.GNOMON_LONG ? 20000 : 3000))
-	const times = replies.map(r => r.ms).sort((a, b) => a - b)
-	const p99 = times[Math.floor(times.length * 0.99)]
-	test.diagnostic(`${replies.length} replies of 503, p99 ${p99.toFixed(1)} ms, at most ${times.at(-1).toFixed(1)} ms`)
-	assert.deepEqual(failures(replies, 503), {})
-	assert.ok(p99 < (sanitized ? 1000 : 250), `${p99} ms`)
-	assert.equal((await board()).status, 503)
-	assert.equal((await ask(s, 'GET', '/ready')).status, 503)
+	for (const path of ['/health', '/ready']) assert.equal((await ask(s, 'GET', path)).status, 503)
 	const metrics = await ask(s, 'GET', '/metrics')
 	assert.equal(metrics.status, 200)
 	assert.match(metrics.text, /^gnomon_database_up 0$/m)
 	s.stack('start', 'postgres')
-	const back = now()
 	assert.ok(await serves())
-	test.diagnostic(`healthy ${(now() - back).toFixed(0)} ms after its return`)
-	assert.ok(now() - back < 2000)
-	for (let i = 0; i < 20; i++) assert.equal((await board()).status, 200)
 })
 
 test('clients that send their bodies drop by drop hold nobody up', async test => {
