@@ -161,7 +161,7 @@ const head = (opcode, opaque, length, { status = 0, key = 0, extras = 0, magic =
 }
 const found = (rq, value, more) => Buffer.concat([head(rq.opcode, rq.opaque, 4 + rq.name.length + value.length, { extras: 4, key: rq.name.length, ...more }), Buffer.alloc(4), rq.name, value])
 
-function lyingServer() {
+function lyingServer(where = socket) {
 	const values = new Map()
 	const lines = new Set()
 	const l = { lie: null, told: 0, values }
@@ -199,13 +199,13 @@ function lyingServer() {
 			}
 		})
 	})
-	fs.rmSync(socket, { force: true })
-	return new Promise(resolve => server.listen(socket, () => {
-		fs.chmodSync(socket, 0o777)
+	if (where === socket) fs.rmSync(socket, { force: true })
+	return new Promise(resolve => server.listen(where, () => {
+		if (where === socket) fs.chmodSync(socket, 0o777)
+		l.port = server.address().port
 		l.close = () => {
 			server.close()
 			for (const line of lines) line.destroy()
-			fs.rmSync(socket, { force: true })
 		}
 		resolve(l)
 	}))
@@ -263,4 +263,36 @@ test('a memcached that lies is not believed, and nobody waits for it', async tes
 	}
 	assert.deepEqual(s.events('worker_died'), [])
 	assert.deepEqual(s.events('worker_stuck'), [])
+})
+
+test('a ring of servers shares the keys; without one of them the others are used', async () => {
+	const address = { host: '127.0.0.1', port: 0 }
+	const servers = await Promise.all([1, 2, 3].map(() => lyingServer(address)))
+	await s.end()
+	s.more = [`MEMCACHED=${servers.map(l => `localhost:${l.port}`).join()}`]
+	await s.start()
+	assert.ok(await until(async () => (await board(tenants[0])).status === 200))
+	const lists = async () => {
+		let hits = 0
+		for (let limit = 1; limit <= 24; limit++) {
+			const r = await ask(s, 'GET', `${tenants[0].path}/stories?limit=${limit}`, { headers: tenants[0].auth })
+			assert.equal(r.status, 200)
+			assert.equal(JSON.parse(r.text).items.length, Math.min(limit, 8))
+			if (r.headers['x-cache'] === 'hit') hits++
+		}
+		return hits
+	}
+	for (let i = 0; i < 30 && await lists() < 24; i++);
+	assert.equal(await lists(), 24)
+	const shares = servers.map(l => l.values.size)
+	assert.ok(shares.every(n => n > 0) && shares.reduce((a, b) => a + b) >= 24, shares.join())
+	const all = servers.flatMap(l => [...l.values.keys()])
+	assert.equal(new Set(all).size, all.length, 'every key has one place')
+	servers[0].close()
+	await lists()
+	assert.ok(await lists() >= 24 - shares[0] - 1, 'those of the others are still there')
+	servers[1].close()
+	servers[2].close()
+	assert.ok((await board(tenants[0])).text === tenants[0].board)
+	s.more = []
 })

@@ -119,6 +119,7 @@ export async function privateStack({ disks = {} } = {}) {
 	const stackLater = (command, ...rest) =>
 		new Promise(resolve => spawn(STACK, [command, data, ...rest], { env: environment, stdio: ['ignore', out, out] }).once('exit', resolve))
 	const s = {
+		more: [], // NAME=value, for the next start
 		home, data, run, settings, stack, stackLater, environment,
 		url: `http://127.0.0.1:${port}`,
 		db: `host=${run} user=postgres dbname=gnomon`,
@@ -137,7 +138,7 @@ export async function privateStack({ disks = {} } = {}) {
 		/** The same without waiting, with its log elsewhere. */
 		spawn(log, ...options) {
 			const fd = fs.openSync(log, 'a')
-			s.web = spawn(STACK, ['run', data, 'gnomon-web', '--socket', `${run}/web.sock`, '--slow-socket', `${run}/slow.sock`, ...options],
+			s.web = spawn(STACK, ['run', data, 'env', ...s.more, 'gnomon-web', '--socket', `${run}/web.sock`, '--slow-socket', `${run}/slow.sock`, ...options],
 				{ env: environment, stdio: ['ignore', 'ignore', fd] })
 			fs.closeSync(fd)
 		},
