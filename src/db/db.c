@@ -244,6 +244,15 @@ refusal(struct op *op, const PGresult *result, const char *source)
 	return op_fail(op, ERR_INTERNAL, "%s: %s %s", source, state, message);
 }
 
+/* The server ended the connection, and this run with it (57P01 to 57P03). */
+static bool
+is_farewell(const PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return state && text_starts(state, "57P0") && state[4] <= '3';
+}
+
 static bool
 is_retryable(const PGresult *result)
 {
@@ -293,7 +302,8 @@ receive(struct op *op, struct db *db, struct db_call *calls, size_t n,
 			return outcome;
 		}
 		if (status == PGRES_FATAL_ERROR && outcome == RUN_OK) {
-			if (PQstatus(db->conn) == CONNECTION_BAD) {
+			if (PQstatus(db->conn) == CONNECTION_BAD ||
+			    is_farewell(result)) {
 				PQclear(result);
 				return RUN_LOST;
 			}

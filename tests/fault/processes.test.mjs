@@ -221,6 +221,36 @@ test('without PostgreSQL the probes and the metrics say so', async () => {
 	assert.ok(await serves())
 })
 
+test('a connection that PostgreSQL ends in mid-statement costs no GET, and no write happens in part', async () => {
+	const before = stories()
+	const holding = async (table, ask_) => {
+		const lock = lib.session()
+		await lock.say(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE;`)
+		const asked = ask_()
+		const waiting = `SELECT count(*) FROM pg_stat_activity WHERE usename = 'gnomon_web' AND wait_event_type = 'Lock'`
+		assert.ok(await until(() => lib.sql(waiting) === '1'))
+		lib.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gnomon_web' AND wait_event_type = 'Lock'`)
+		await sleep(50)
+		await lock.say('ROLLBACK;')
+		lock.end()
+		return asked
+	}
+	// no cache knows this list yet
+	const list = await holding('stories', () => ask(s, 'GET', `${t.path}/stories?limit=71`, { headers: auth }))
+	assert.equal(list.status, 200, list.text)
+	const headers = { ...auth, 'Idempotency-Key': randomUUID() }
+	const write = () => ask(s, 'POST', `${t.path}/stories`, { headers, body: '{"title":"Cut off"}' })
+	for (const table of ['stories', 'events', 'idempotency_keys']) {
+		const cut = await holding(table, write)
+		assert.equal(cut.status, 503, table)
+		assert.equal(JSON.parse(cut.text).error.code, 'unavailable')
+		assert.equal(stories(), before)
+	}
+	assert.equal((await write()).status, 201)
+	assert.equal((await write()).headers['idempotent-replayed'], 'true')
+	assert.equal(stories(), before + 1)
+})
+
 test('clients that send their bodies drop by drop hold nobody up', async test => {
 	const { hostname, port } = new URL(s.url)
 	const slow = Array.from({ length: 50 }, () => {
