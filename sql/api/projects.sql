@@ -167,13 +167,14 @@ SELECT c.id FROM gnomon.remove_project_member(:user) c
 -- GET /api/v1/projects/{project}/board                               get_board
 -- The project's open work by status, in board order.
 -- role:   viewer
+-- query:  asOf moment
 -- cache:  project
 -- reply:  200 Board
 -- part: columns list
 SELECT c.status, c.name, count(s.id) AS count, coalesce(sum(s.estimate), 0) AS points
   FROM (VALUES (1, 'backlog', 'Backlog'), (2, 'ready', 'Ready'), (3, 'in_progress', 'In progress'),
                (4, 'review', 'Review'), (5, 'done', 'Done')) AS c (rank, status, name)
-  LEFT JOIN stories s ON s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+  LEFT JOIN {asOf: asof.}stories s ON s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
        AND s.status = c.status COLLATE "C" AND s.deleted_at IS NULL
  WHERE {changed}
  GROUP BY c.rank, c.status, c.name
@@ -183,10 +184,10 @@ SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.pri
        s.due_date AS "dueDate", s.status_since AS "statusSince", s.version,
        u.id AS "assignee.id", u.name AS "assignee.name",
        s.status <> 'done' AND s.id IN (
-         SELECT w.story_id FROM story_waits w
-           JOIN stories b ON b.workspace_id = w.workspace_id AND b.id = w.blocker_id AND b.status <> 'done' AND b.deleted_at IS NULL
+         SELECT w.story_id FROM {asOf: asof.}story_waits w
+           JOIN {asOf: asof.}stories b ON b.workspace_id = w.workspace_id AND b.id = w.blocker_id AND b.status <> 'done' AND b.deleted_at IS NULL
           WHERE w.workspace_id = gnomon.workspace() AND w.project_id = gnomon.project()) AS "isBlocked"
-  FROM stories s
+  FROM {asOf: asof.}stories s
   JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
   LEFT JOIN users u ON u.id = s.assignee_id
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND {changed}

@@ -50,12 +50,13 @@ SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.description,
 -- GET /api/v1/projects/{project}/stories/{story}                     get_story
 -- role:   viewer
 -- path:   {story} key(story)
+-- query:  asOf moment
 -- reply:  200 Story
 SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.description,
        s.acceptance_criteria AS "acceptanceCriteria", s.status, s.status_since AS "statusSince", s.priority, s.estimate,
        s.confidence, s.due_date AS "dueDate", s.epic_id AS "epicId", u.id AS "assignee.id", u.name AS "assignee.name",
        s.ai_generated AS "aiGenerated", s.created_at AS "createdAt", s.updated_at AS "updatedAt", s.version
-  FROM stories s JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
+  FROM {asOf: asof.}stories s JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
   LEFT JOIN users u ON u.id = s.assignee_id
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {story: s.id = :story | s.number = :story_number}

@@ -201,3 +201,149 @@ END $$;
 
 GRANT EXECUTE ON FUNCTION gnomon.known_as, gnomon.name_in, gnomon.camel, gnomon.diff, gnomon.say_change, gnomon.say_many,
   gnomon.has_history TO gnomon_web, gnomon_worker;
+
+-- ---- the past by revision
+-- Two changes can share a time, but not a revision: as of revision R is everything
+-- that happened in the scope up to R and nothing after it. The views of asof know
+-- three ways: the present, gnomon.as_of() (agents, over all projects), and
+-- gnomon.as_of_rev() in the project entered.
+CREATE FUNCTION gnomon.as_of_rev() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
+AS $$ SELECT nullif(pg_catalog.current_setting('gnomon.as_of_rev', true), '')::bigint $$;
+GRANT EXECUTE ON FUNCTION gnomon.as_of_rev TO gnomon_web, gnomon_worker;
+
+-- Turns the transaction to the past of the project entered: a revision, a time
+-- (RFC 3339), or, in the zone of the workspace, a day (its end) or a day and time.
+-- The clock stands at that moment; the revision is what the document is one of.
+CREATE FUNCTION gnomon.look_back(moment text, at_one boolean, OUT rev bigint, OUT at timestamptz) LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+  scope constant uuid := coalesce(gnomon.project(), gnomon.workspace());
+  newest constant bigint := current_setting('gnomon.rev')::bigint;
+  zone constant text := (SELECT w.timezone FROM public.workspaces w WHERE w.id = gnomon.workspace());
+  born_rev bigint; born_at timestamptz; ignored text;
+BEGIN
+  SELECT e.rev, e.created_at INTO born_rev, born_at FROM public.events e
+   WHERE e.workspace_id = gnomon.workspace() AND e.scope_id = scope ORDER BY e.rev LIMIT 1;
+  IF moment ~ '^\d+$' THEN
+    rev := moment::bigint;
+    IF rev > newest THEN
+      PERFORM gnomon.refuse('validation_failed', format('asOf names revision %s; the newest is %s.', rev, newest));
+    END IF;
+  ELSE
+    at := CASE WHEN moment ~ '^\d{4}-\d\d-\d\d$'
+               THEN ((moment::date + 1)::timestamp AT TIME ZONE zone) - interval '1 microsecond'
+               WHEN moment ~ '(Z|z|[+-]\d\d:\d\d)$' THEN moment::timestamptz
+               ELSE moment::timestamp AT TIME ZONE zone END;
+    IF moment ~ '^\d{4}-\d\d-\d\d$' AND moment::date = (now() AT TIME ZONE zone)::date THEN at := now(); END IF;
+    IF at > now() THEN PERFORM gnomon.refuse('validation_failed', 'asOf lies in the future.'); END IF;
+    SELECT e.rev INTO rev FROM public.events e
+     WHERE e.workspace_id = gnomon.workspace() AND e.scope_id = scope AND e.created_at <= at ORDER BY e.rev DESC LIMIT 1;
+  END IF;
+  IF rev IS NULL OR rev < coalesce(born_rev, 1) THEN
+    PERFORM gnomon.refuse('validation_failed', format('asOf lies before the project began: that was revision %s, at %s.',
+      coalesce(born_rev, 1), coalesce(to_char(born_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'no time')));
+  END IF;
+  IF at IS NULL THEN
+    SELECT e.created_at INTO at FROM public.events e
+     WHERE e.workspace_id = gnomon.workspace() AND e.scope_id = scope AND e.rev = rev LIMIT 1;
+  END IF;
+  ignored := set_config('gnomon.as_of_rev', rev::text, true);
+  ignored := set_config('gnomon.as_of_one', CASE WHEN at_one THEN 'on' ELSE '' END, true);
+  ignored := set_config('gnomon.rev', rev::text, true);
+  ignored := set_config('gnomon.clock', at::text, true);
+END $$;
+GRANT EXECUTE ON FUNCTION gnomon.look_back TO gnomon_web;
+
+-- What happened to one entity after the revision: {"f": what each field was before,
+-- "n": how many changes, "new": it was made after it}. NULL: nothing.
+CREATE FUNCTION gnomon.changed_since(entity uuid) RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('f', jsonb_object_agg(c.key, c.value -> 0 ORDER BY e.rev DESC),
+                            'n', count(DISTINCT e.rev), 'new', bool_or(e.action = 'created'))
+    FROM public.events e CROSS JOIN LATERAL jsonb_each(e.changes) c
+   WHERE e.workspace_id = gnomon.workspace() AND e.entity_id = entity AND e.rev > gnomon.as_of_rev()
+  HAVING count(*) > 0
+$$;
+
+-- The same of every entity of a type in the project entered, by id: one pass over the
+-- events since, and each row finds its own in it. PL/pgSQL, so that it is planned by
+-- itself: joined, the planner takes the aggregate for small and computes it per row.
+CREATE FUNCTION gnomon.changed_since(type text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE scope constant uuid := gnomon.project(); since constant bigint := gnomon.as_of_rev();
+BEGIN
+  RETURN (SELECT jsonb_object_agg(x.entity_id, x.o)
+            FROM (SELECT e.entity_id, jsonb_build_object('f', jsonb_object_agg(c.key, c.value -> 0 ORDER BY e.rev DESC),
+                                                         'n', count(DISTINCT e.rev), 'new', bool_or(e.action = 'created')) AS o
+                    FROM public.events e CROSS JOIN LATERAL jsonb_each(e.changes) c
+                   WHERE e.workspace_id = gnomon.workspace() AND e.scope_id = scope AND e.rev > since AND e.entity_type = type
+                   GROUP BY e.entity_id) x);
+END $$;
+
+-- Whether what is asked for is one thing (its path ends in a key) rather than lists.
+CREATE FUNCTION gnomon.as_of_one() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+AS $$ SELECT pg_catalog.current_setting('gnomon.as_of_one', true) = 'on' $$;
+GRANT EXECUTE ON FUNCTION gnomon.changed_since(uuid), gnomon.changed_since(text), gnomon.as_of_one TO gnomon_web, gnomon_worker;
+
+-- As before (0008), with a third branch: the past by revision. version and updated_at
+-- are not history; they follow from how often and when it changed.
+CREATE OR REPLACE FUNCTION gnomon.make_asof(watched regclass, born text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE name text := (SELECT relname FROM pg_class WHERE oid = watched);
+        fixed constant text[] := '{workspace_id,id,project_id,created_at}';
+        entity text := (SELECT substring(p.prosrc FROM 'b\.rev, ''([a-z_]+)'', c\.id') FROM pg_proc p
+                         WHERE p.pronamespace = 'gnomon'::regnamespace AND p.proname = 'track_' || name || '_insert');
+        columns text; counted text;
+BEGIN
+  SELECT string_agg(format('%s.%I', CASE WHEN attname = ANY (fixed) THEN 't' ELSE 'r' END, attname), ', ' ORDER BY attnum),
+         string_agg(CASE attname
+           WHEN 'version' THEN 't.version - coalesce((o.o ->> ''n'')::integer, 0) AS version'
+           WHEN 'updated_at' THEN 'CASE WHEN o.o IS NULL THEN t.updated_at ELSE (SELECT e.created_at FROM public.events e WHERE e.workspace_id = t.workspace_id AND e.entity_id = t.id AND e.rev <= gnomon.as_of_rev() ORDER BY e.rev DESC LIMIT 1) END AS updated_at'
+           ELSE format('%s.%I', CASE WHEN attname = ANY (fixed) THEN 't' ELSE 'r' END, attname) END, ', ' ORDER BY attnum)
+    INTO columns, counted
+    FROM pg_attribute WHERE attrelid = watched AND attnum > 0 AND NOT attisdropped;
+  EXECUTE format($v$
+    CREATE VIEW asof.%1$I WITH (security_invoker = true) AS
+    SELECT t.* FROM public.%1$I t WHERE gnomon.as_of() IS NULL AND gnomon.as_of_rev() IS NULL
+    UNION ALL
+    SELECT %2$s
+      FROM public.%1$I t
+     CROSS JOIN LATERAL jsonb_populate_record(t, gnomon.fields_then(t.id, gnomon.as_of())) r
+     WHERE gnomon.as_of() IS NOT NULL AND %3$s.%4$I <= gnomon.as_of()
+       AND NOT EXISTS (SELECT FROM public.events e
+                        WHERE e.workspace_id = t.workspace_id AND e.entity_id = t.id AND e.action = 'created'
+                          AND e.created_at > gnomon.as_of())
+    UNION ALL
+    SELECT %5$s
+      FROM public.%1$I t
+     CROSS JOIN LATERAL (SELECT CASE WHEN gnomon.as_of_one() THEN gnomon.changed_since(t.id)
+                                     ELSE (SELECT gnomon.changed_since(%6$L::text)) -> t.id::text END OFFSET 0) o (o)
+     CROSS JOIN LATERAL jsonb_populate_record(t, coalesce(o.o -> 'f', '{}')) r
+     WHERE gnomon.as_of_rev() IS NOT NULL AND gnomon.as_of() IS NULL AND (o.o ->> 'new')::boolean IS NOT TRUE $v$,
+    name, columns, CASE WHEN born = ANY (fixed) THEN 't' ELSE 'r' END, born, counted, entity);
+  EXECUTE format('GRANT SELECT ON asof.%I TO gnomon_web, gnomon_worker', name);
+END $$;
+
+-- Every view of the past there is, made anew. A row came to be when it was added, where
+-- it says so.
+DO $$
+DECLARE v record;
+BEGIN
+  FOR v IN SELECT t.oid::regclass AS watched,
+                  CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = 'added_at' AND NOT a.attisdropped)
+                       THEN 'added_at' ELSE 'created_at' END AS born
+             FROM pg_class p JOIN pg_class t ON t.relname = p.relname AND t.relnamespace = 'public'::regnamespace AND t.relkind = 'r'
+            WHERE p.relnamespace = 'asof'::regnamespace AND p.relkind = 'v'
+              AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.oid AND g.tgname = 'track_insert')
+            ORDER BY p.oid LOOP
+    PERFORM gnomon.remake_asof(v.watched, v.born);
+  END LOOP;
+END $$;
+
+-- Which story waited for which.
+CREATE VIEW asof.story_waits WITH (security_invoker = true) AS
+SELECT d.workspace_id, d.project_id, d.target_id AS story_id, d.source_id AS blocker_id, d.created_at
+  FROM asof.dependencies d
+ WHERE d.dependency_type = 'blocks' AND d.source_type = 'story' AND d.target_type = 'story' AND d.removed_at IS NULL
+UNION ALL
+SELECT d.workspace_id, d.project_id, d.source_id, d.target_id, d.created_at
+  FROM asof.dependencies d
+ WHERE d.dependency_type = 'requires' AND d.source_type = 'story' AND d.target_type = 'story' AND d.removed_at IS NULL;
+GRANT SELECT ON asof.story_waits TO gnomon_web, gnomon_worker;

@@ -1,17 +1,18 @@
 -- GET /w/{ws}/p/{project}/board                                   show_board
 -- The columns of a project, at most 50 cards each.
 -- role:   viewer
+-- query:  asOf moment
 -- page:   board
 -- part: totals one
 SELECT count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) AS "activeCount",
        count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) = 1 AS "isOneActive",
        count(*) FILTER (WHERE s.status IN ('in_progress', 'review') AND s.status_since < gnomon.now() - interval '5 days') AS "stalledCount",
        count(*) FILTER (WHERE s.status <> 'done' AND s.id IN (
-         SELECT w.story_id FROM story_waits w
-           JOIN stories b ON b.workspace_id = w.workspace_id AND b.id = w.blocker_id AND b.status <> 'done' AND b.deleted_at IS NULL
+         SELECT w.story_id FROM {asOf: asof.}story_waits w
+           JOIN {asOf: asof.}stories b ON b.workspace_id = w.workspace_id AND b.id = w.blocker_id AND b.status <> 'done' AND b.deleted_at IS NULL
           WHERE w.workspace_id = gnomon.workspace() AND w.project_id = gnomon.project())) AS "blockedCount",
        count(*) AS "storyCount"
-  FROM stories s
+  FROM {asOf: asof.}stories s
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
 
 -- part: columns list
@@ -24,7 +25,7 @@ SELECT c.status, c.name, count(s.id) AS "storyCount", count(s.id) = 1 AS "isOne"
                AS t (place, status, name) WHERE t.status <> c.status) AS targets
   FROM (VALUES (1, 'backlog', 'Backlog'), (2, 'ready', 'Ready'), (3, 'in_progress', 'In progress'), (4, 'review', 'Review'), (5, 'done', 'Done'))
        AS c (place, status, name)
-  LEFT JOIN stories s ON s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND s.status = c.status
+  LEFT JOIN {asOf: asof.}stories s ON s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND s.status = c.status
  GROUP BY c.place, c.status, c.name
  ORDER BY c.place
 
@@ -41,14 +42,14 @@ SELECT s.status AS "~status", p.key || '-' || s.number AS key, s.title, s.versio
   FROM projects p
   JOIN workspaces w ON w.id = p.workspace_id
  CROSS JOIN (VALUES (1, 'backlog'), (2, 'ready'), (3, 'in_progress'), (4, 'review'), (5, 'done')) AS c (place, status)
- CROSS JOIN LATERAL (SELECT * FROM stories y
+ CROSS JOIN LATERAL (SELECT * FROM {asOf: asof.}stories y
                       WHERE y.workspace_id = p.workspace_id AND y.project_id = p.id AND y.status = c.status AND y.deleted_at IS NULL
                       ORDER BY y.position, y.id LIMIT 50) s
   LEFT JOIN users u ON u.id = s.assignee_id
   LEFT JOIN LATERAL (
     SELECT p.key || '-' || o.number AS key
-      FROM story_waits v
-      JOIN stories o ON o.workspace_id = v.workspace_id AND o.id = v.blocker_id AND o.status <> 'done' AND o.deleted_at IS NULL
+      FROM {asOf: asof.}story_waits v
+      JOIN {asOf: asof.}stories o ON o.workspace_id = v.workspace_id AND o.id = v.blocker_id AND o.status <> 'done' AND o.deleted_at IS NULL
      WHERE v.workspace_id = s.workspace_id AND v.story_id = s.id AND s.status <> 'done'
      ORDER BY v.created_at, o.number
      LIMIT 1) b ON true

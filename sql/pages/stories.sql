@@ -22,22 +22,23 @@ SELECT u.id, u.name, {assigneeId: u.id = :assigneeId OR} false AS "isChosen"
 -- A story: what it is, where it stands, what it waits for.
 -- role:   viewer
 -- path:   {story} key(story)
+-- query:  asOf moment
 -- page:   story
 SELECT p.key || '-' || s.number AS key, s.title, s.description AS "descriptionMarkdown", s.status, s.version, s.estimate, s.estimate = 1 AS "isOnePoint",
        c.name AS "statusName", s.status = 'done' AS "isDone", initcap(s.priority) AS "priorityName", s.due_date AS "dueDate",
        s.status <> 'done' AND s.due_date < (gnomon.now() AT TIME ZONE w.timezone)::date AS "isLate",
        s.status_since AS "statusSince", s.created_at AS "createdAt", s.updated_at AS "updatedAt", s.ai_generated AS "isDraft",
        u.name AS "assignee.name", t.name AS "team.name", e.title AS "epic.title", x.name AS "sprint.name", f.source_key AS "sourceKey"
-  FROM stories s
+  FROM {asOf: asof.}stories s
   JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
   JOIN workspaces w ON w.id = s.workspace_id
   JOIN (VALUES ('backlog', 'Backlog'), ('ready', 'Ready'), ('in_progress', 'In progress'), ('review', 'Review'), ('done', 'Done'))
        AS c (status, name) ON c.status = s.status
   LEFT JOIN users u ON u.id = s.assignee_id
   LEFT JOIN teams t ON t.workspace_id = s.workspace_id AND t.id = s.team_id
-  LEFT JOIN epics e ON e.workspace_id = s.workspace_id AND e.id = s.epic_id
+  LEFT JOIN {asOf: asof.}epics e ON e.workspace_id = s.workspace_id AND e.id = s.epic_id
   LEFT JOIN story_sources f ON f.workspace_id = s.workspace_id AND f.project_id = s.project_id AND f.story_id = s.id
-  LEFT JOIN LATERAL (SELECT n.name FROM sprint_items i JOIN sprints n ON n.workspace_id = i.workspace_id AND n.id = i.sprint_id
+  LEFT JOIN LATERAL (SELECT n.name FROM {asOf: asof.}sprint_items i JOIN {asOf: asof.}sprints n ON n.workspace_id = i.workspace_id AND n.id = i.sprint_id
                       WHERE i.workspace_id = s.workspace_id AND i.story_id = s.id AND i.removed_at IS NULL
                       ORDER BY n.start_date DESC LIMIT 1) x ON true
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
@@ -45,7 +46,7 @@ SELECT p.key || '-' || s.number AS key, s.title, s.description AS "descriptionMa
 
 -- part: targets list
 SELECT c.status, c.name
-  FROM stories s
+  FROM {asOf: asof.}stories s
   JOIN (VALUES (1, 'backlog', 'Backlog'), (2, 'ready', 'Ready'), (3, 'in_progress', 'In progress'), (4, 'review', 'Review'), (5, 'done', 'Done'))
        AS c (place, status, name) ON c.status <> s.status
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
@@ -54,7 +55,7 @@ SELECT c.status, c.name
 
 -- part: criteria list
 SELECT CASE jsonb_typeof(a.item) WHEN 'object' THEN coalesce(a.item ->> 'text', a.item ->> 'title') ELSE a.item #>> '{}' END AS text
-  FROM stories s CROSS JOIN LATERAL jsonb_array_elements(s.acceptance_criteria) WITH ORDINALITY AS a (item, place)
+  FROM {asOf: asof.}stories s CROSS JOIN LATERAL jsonb_array_elements(s.acceptance_criteria) WITH ORDINALITY AS a (item, place)
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
    {story: AND s.id = :story | AND s.number = :story_number}
  ORDER BY a.place
@@ -64,9 +65,9 @@ SELECT CASE jsonb_typeof(a.item) WHEN 'object' THEN coalesce(a.item ->> 'text', 
 -- Open and closed dependencies, in both directions.
 SELECT q.key || '-' || o.number AS key, q.key AS "projectKey", o.title, CASE WHEN o.status = 'done' THEN 'done' ELSE 'open' END AS state,
        CASE WHEN (d.source_id = s.id) = (d.dependency_type = 'blocks') THEN 'Blocks' ELSE 'Waits for' END AS relation
-  FROM stories s
-  JOIN dependencies d ON d.workspace_id = s.workspace_id AND d.removed_at IS NULL AND s.id IN (d.source_id, d.target_id)
-  JOIN stories o ON o.workspace_id = d.workspace_id AND o.id = CASE d.source_id WHEN s.id THEN d.target_id ELSE d.source_id END AND o.deleted_at IS NULL
+  FROM {asOf: asof.}stories s
+  JOIN {asOf: asof.}dependencies d ON d.workspace_id = s.workspace_id AND d.removed_at IS NULL AND s.id IN (d.source_id, d.target_id)
+  JOIN {asOf: asof.}stories o ON o.workspace_id = d.workspace_id AND o.id = CASE d.source_id WHEN s.id THEN d.target_id ELSE d.source_id END AND o.deleted_at IS NULL
   JOIN projects q ON q.workspace_id = o.workspace_id AND q.id = o.project_id
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
    {story: AND s.id = :story | AND s.number = :story_number}
@@ -76,9 +77,9 @@ SELECT q.key || '-' || o.number AS key, q.key AS "projectKey", o.title, CASE WHE
 -- part: insights list
 -- Open insights that name it.
 SELECT i.number, i.title, i.severity
-  FROM stories s
+  FROM {asOf: asof.}stories s
   JOIN agent_insights i ON i.workspace_id = s.workspace_id AND i.state IN ('open', 'acknowledged')
-   AND i.entity_refs @> jsonb_build_array(jsonb_build_object('id', s.id))
+   AND i.entity_refs @> jsonb_build_array(jsonb_build_object('id', s.id)) {asOf: AND false}
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
    {story: AND s.id = :story | AND s.number = :story_number}
  ORDER BY gnomon.severity_rank(i.severity) DESC, i.id DESC
@@ -87,13 +88,13 @@ SELECT i.number, i.title, i.severity
 -- part: history list
 -- The last 50 things done to it, in the words of the feed.
 SELECT e.created_at AS "doneAt", coalesce(a.name, 'Gnomon') AS who, replace(t.said, '{it}', 'it') AS what, e.rev AS revision
-  FROM stories s
+  FROM {asOf: asof.}stories s
   JOIN events e ON e.workspace_id = s.workspace_id AND e.entity_id = s.id
   LEFT JOIN users a ON a.id = e.actor_id
  CROSS JOIN LATERAL gnomon.say_change(e.entity_type, e.entity_id, e.action, e.changes) t (said)
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
    {story: AND s.id = :story | AND s.number = :story_number}
-   AND e.changes - '{position,status_since}'::text[] <> '{}' AND t.said IS NOT NULL
+   AND e.changes - '{position,status_since}'::text[] <> '{}' AND t.said IS NOT NULL {asOf: AND e.rev <= gnomon.as_of_rev()}
  ORDER BY e.rev DESC
  LIMIT 50
 

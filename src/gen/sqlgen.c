@@ -330,6 +330,8 @@ set_type(struct block *b, size_t index, char *spec)
 	} else if (strcmp(spec, "time") == 0) {
 		p->kind = PARAM_TIME;
 		type = SQL_TIME;
+	} else if (strcmp(spec, "moment") == 0) {
+		p->kind = PARAM_MOMENT;
 	} else if (strcmp(spec, "key") == 0) {
 		p->kind = PARAM_KEY;
 		p->prefix = argument;
@@ -1167,7 +1169,7 @@ put_params(const struct block *b)
 {
 	static const char *const kinds[] = {"PARAM_TEXT", "PARAM_INT",
 	    "PARAM_BOOL", "PARAM_UUID", "PARAM_DATE", "PARAM_TIME",
-	    "PARAM_ENUM", "PARAM_KEY"};
+	    "PARAM_ENUM", "PARAM_KEY", "PARAM_MOMENT"};
 
 	printf("\t.params = (const struct param[]){\n");
 	for (size_t i = 0; i < b->e.n_params; i++) {

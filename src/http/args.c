@@ -100,6 +100,20 @@ is_time(const char *v)
 	    digits(v + 1, 2) <= 23 && digits(v + 4, 2) <= 59;
 }
 
+/* A revision; a time; a day, or a day and time in the workspace's zone. */
+static bool
+is_moment(struct op *op, const char *v)
+{
+	size_t n = strlen(v);
+
+	if (strspn(v, "0123456789") == n)
+		return n > 0 && n < 16;
+	if (n == 10)
+		return text_is_date(v);
+	return is_time(v) || is_time(mem_fmt(op, "%sZ", v)) ||
+	    (n == 16 && is_time(mem_fmt(op, "%s:00Z", v)));
+}
+
 /* What is wrong with a value, as a sentence; NULL when it is right. */
 static const char *
 fault(struct op *op, const struct param *p, const char *v)
@@ -137,6 +151,11 @@ fault(struct op *op, const struct param *p, const char *v)
 		return is_word(p, v)
 		    ? NULL
 		    : mem_fmt(op, "Choose one of: %s.", words_of(op, p));
+	case PARAM_MOMENT:
+		return is_moment(op, v)
+		    ? NULL
+		    : "Enter a revision like 812, or a time like "
+		      "2026-11-20T08:00:00Z.";
 	case PARAM_KEY:
 		return NULL;
 	}
@@ -337,23 +356,24 @@ find_sort(const struct endpoint *e, const char *sort)
 	return NULL;
 }
 
-/* limit, order or sort, cursor */
+/* limit, order or sort, cursor. CSV is the whole list, as far as that goes. */
 static void
 page_args(struct op *op, const struct http_pair *pairs, size_t n, bool *used,
-    struct http_args *args)
+    bool is_csv, struct http_args *args)
 {
+	int64_t most = is_csv ? HTTP_CSV_MAX : HTTP_LIMIT_MAX;
 	const struct endpoint *e = args->endpoint;
 	const char *limit = take("limit", pairs, n, used);
 	const char *order = take("order", pairs, n, used);
 	const char *sort = take("sort", pairs, n, used);
 	const char *cursor = take("cursor", pairs, n, used);
 
-	args->limit = HTTP_LIMIT_DEFAULT;
+	args->limit = is_csv ? most : HTTP_LIMIT_DEFAULT;
 	if (*limit &&
 	    (!text_int(limit, &args->limit) || args->limit < 1 ||
-		args->limit > HTTP_LIMIT_MAX))
-		op_invalid(op, "limit", "Enter a whole number from 1 to %d.",
-		    HTTP_LIMIT_MAX);
+		args->limit > most))
+		op_invalid(op, "limit", "Enter a whole number from 1 to %lld.",
+		    (long long)most);
 	args->order = *order || *sort ? NULL : &e->orders[0];
 	if (*sort && !*order)
 		args->order = find_sort(e, sort);
@@ -403,7 +423,9 @@ http__args(struct op *op, const struct http_req *rq, const struct endpoint *e,
 	}
 	args->filter = http__digest(op, e->name, args->values, e->n_slots);
 	if (e->n_orders)
-		page_args(op, pairs, n, used, args);
+		page_args(op, pairs, n, used, rq->wants_csv, args);
+	if (rq->wants_csv)
+		(void)take("bom", pairs, n, used);
 	if (op->err)
 		return op->err;
 	*out_args = args;

@@ -406,12 +406,37 @@ counts(const struct endpoint *gate, const struct http_args *args)
 	return gate->page && args->order;
 }
 
+/* The moment of the past that the request asks for; NULL: the present. */
+static const char *
+moment(struct http_args *const *args, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < args[i]->endpoint->n_params; k++) {
+			const struct param *p = &args[i]->endpoint->params[k];
+
+			if (p->kind == PARAM_MOMENT &&
+			    args[i]->given >> p->slot & 1)
+				return args[i]->values[p->slot];
+		}
+	return NULL;
+}
+
+static bool
+is_about_one(const struct endpoint *e)
+{
+	for (size_t i = 0; i < e->n_params; i++)
+		if (e->params[i].in_path)
+			return true;
+	return false;
+}
+
 enum err
 http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
     struct http_args **args, size_t n, struct http_result *out_results)
 {
 	size_t n_calls = rq->once ? 2 : gate->role != ROLE_PUBLIC;
-	size_t at = n_calls;
+	const char *back = moment(args, n);
+	size_t at = n_calls += back != NULL;
 	bool reads = true;
 	struct db_call *calls;
 	enum err e;
@@ -428,6 +453,13 @@ http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
 	}
 	if (rq->once)
 		calls[1] = http__once_call(op, rq->once);
+	if (back) {
+		const char *const look[] = {
+		    back, is_about_one(gate) ? "true" : "false"};
+
+		calls[at - 1].stmt = &stmt_look_back;
+		calls[at - 1].values = mem_copy(op, look, sizeof(look));
+	}
 	for (size_t i = 0, k = at; i < n; i++) {
 		for (size_t p = 0; p < args[i]->endpoint->n_parts; p++)
 			http__call(op, args[i], p, &calls[k++]);
@@ -442,6 +474,8 @@ http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
 	}
 	if (at)
 		rq->who = calls[0].rows;
+	if (back)
+		rq->past = calls[at - 1].rows;
 	for (size_t i = 0, k = at; i < n; i++) {
 		size_t parts = args[i]->endpoint->n_parts;
 
@@ -505,6 +539,17 @@ check_reply(struct op *op, const struct endpoint *e, const struct buf *body)
 }
 #endif
 
+/* Which moment a document of the past is of. */
+static void
+put_moment(struct op *op, const struct http_req *rq, struct http_resp *rs)
+{
+	if (!rq->past)
+		return;
+	http_header(
+	    rs, "As-Of-Revision", "%s", rows_get(op, rq->past, 0, "rev"));
+	http_header(rs, "As-Of-Time", "%s", rows_get(op, rq->past, 0, "at"));
+}
+
 /*
  * Runs an endpoint and writes its document; one that is cached may be answered
  * by what the client or the cache holds. The case that they name a revision
@@ -517,10 +562,13 @@ run_and_write(struct op *op, struct http_req *rq, struct http_resp *rs,
 	const struct endpoint *e = rq->endpoint;
 	const struct http_style plain = {.zone = NULL};
 	struct http_result result = {.args = NULL};
-	struct http_held *held = e->cached ? http__held(op, rq, args) : NULL;
+	struct http_held *held =
+	    e->cached && !rq->wants_csv ? http__held(op, rq, args) : NULL;
 	enum err err = http__run(op, rq, e, &args, 1, &result);
 
 	rs->status = e->status;
+	if (!err)
+		put_moment(op, rq, rs);
 	if (!err && held && http__answer_held(held, rq, rs))
 		return ERR_OK;
 	if (!err && held && http__was_skipped(held, rq)) {
@@ -533,6 +581,8 @@ run_and_write(struct op *op, struct http_req *rq, struct http_resp *rs,
 		return err;
 	if (e->handler)
 		return e->handler(op, rq, rs);
+	if (rq->wants_csv)
+		return http__csv(op, rq, rs, &result);
 	if (e->reply != REPLY_NONE) {
 		rs->type = "application/json";
 		err = http__document(op, &result, &plain, rs->body);
@@ -696,15 +746,38 @@ is_within_limits(struct op *op, const struct http_req *rq, struct http_resp *rs)
 	return false;
 }
 
-/* The other doors of a page: /w/acme/insights.json and .csv. */
+/* The other doors: /w/acme/insights.json and .csv of a page, .csv of a list of
+ * the API. */
 static const char *
 data_door(const struct http_req *rq)
 {
-	const char *dot = is_api(rq) ? NULL : strrchr(rq->path, '.');
+	const char *dot = strrchr(rq->path, '.');
 
-	return dot && (strcmp(dot, ".json") == 0 || strcmp(dot, ".csv") == 0)
+	return dot &&
+		((strcmp(dot, ".json") == 0 && !is_api(rq)) ||
+		    strcmp(dot, ".csv") == 0)
 	    ? dot
 	    : NULL;
+}
+
+static bool
+is_list(const struct endpoint *e)
+{
+	return e->method == METHOD_GET &&
+	    (e->reply == REPLY_LIST || e->reply == REPLY_PAGE);
+}
+
+/* CSV is asked for by the door, or as what is accepted first. Of the API only
+ * lists have it: a thing behind the door .csv is not there. */
+static bool
+choose_csv(const struct http_req *rq, const char *door, bool *out_csv)
+{
+	bool by_door = door && strcmp(door, ".csv") == 0;
+
+	*out_csv = by_door ||
+	    (is_api(rq) && is_list(rq->endpoint) &&
+		strncasecmp(rq->accept, "text/csv", 8) == 0);
+	return !by_door || !is_api(rq) || is_list(rq->endpoint);
 }
 
 /* Tells what went wrong, to a program or to a person. */
@@ -739,6 +812,11 @@ dispatch(struct op *op, struct http_req *rq, struct http_resp *rs)
 		tell(op, rq, rs);
 		return;
 	}
+	if (!choose_csv(rq, door, &rq->wants_csv)) {
+		(void)op_fail(op, ERR_NOT_FOUND, "no list");
+		tell(op, rq, rs);
+		return;
+	}
 	if (!is_within_limits(op, rq, rs)) {
 		tell(op, rq, rs);
 		return;
@@ -747,9 +825,8 @@ dispatch(struct op *op, struct http_req *rq, struct http_resp *rs)
 		http__form(op, rq, rs);
 	else if (rq->endpoint->page && !door)
 		http__page(op, rq, rs);
-	else if (rq->endpoint->page
-		? http__page_data(op, rq, rs, strcmp(door, ".csv") == 0)
-		: answer_api(op, rq, rs))
+	else if (rq->endpoint->page ? http__page_data(op, rq, rs)
+				    : answer_api(op, rq, rs))
 		tell(op, rq, rs);
 	remember_asker(rq);
 }

@@ -46,6 +46,7 @@ enum param_kind {
 	PARAM_TIME,
 	PARAM_ENUM,
 	PARAM_KEY, /* an id, a number, or PREFIX-number */
+	PARAM_MOMENT, /* a revision or a time: the past of the project */
 };
 
 /* What a parameter's value is bound to. A key has two slots: its id, and the

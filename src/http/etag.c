@@ -219,9 +219,10 @@ tag_of(const struct http_held *held, const char *scope)
 static int64_t
 rev_of(const struct http_req *rq)
 {
-	int col = rows_find(rq->who, "rev");
+	const struct rows *rows = rq->past ? rq->past : rq->who;
+	int col = rows_find(rows, "rev");
 
-	return rows_int(rq->who, 0, (size_t)col);
+	return rows_int(rows, 0, (size_t)col);
 }
 
 static void
@@ -251,8 +252,10 @@ http__answer_held(const struct http_held *held, const struct http_req *rq,
 		memcpy(hints[at].scope, scope, UUID_TEXT);
 	}
 	at = seen_at(scope);
-	memcpy(seen[at].scope, scope, UUID_TEXT);
-	seen[at].rev = rev;
+	if (!rq->past) { /* a state of the past stays what it is */
+		memcpy(seen[at].scope, scope, UUID_TEXT);
+		seen[at].rev = rev;
+	}
 	if (held->client_rev == rev &&
 	    strcmp(held->client_tag, tag_of(held, scope)) == 0) {
 		rs->status = 304;

@@ -47,8 +47,10 @@ struct http_req {
 	const char *segments[16]; /* decoded values of the path's {names} */
 	const char *cookie; /* the session cookie, or "" */
 	bool is_form; /* a page's form, not the JSON API */
+	bool wants_csv; /* a list, as CSV */
 	struct json_object *json; /* the validated body, or NULL */
 	const struct rows *who; /* gnomon.enter's row, or NULL */
+	const struct rows *past; /* the moment looked back to, or NULL */
 	struct http_once *once; /* a keyed write, or NULL */
 };
 

@@ -22,6 +22,7 @@ enum {
 	HTTP_LIST_MAX = 100, /* values of one parameter */
 	HTTP_LIMIT_DEFAULT = 50, /* items of a page */
 	HTTP_LIMIT_MAX = 200,
+	HTTP_CSV_MAX = 2000, /* rows of a list as CSV, unless told fewer */
 };
 
 struct http_args {
@@ -110,13 +111,23 @@ enum err http__document(struct op *op, const struct http_result *result,
 void http__page_edges(struct op *op, const struct http_result *result,
     char **out_previous, char **out_next);
 
-/* Writes the first part's rows as CSV with a header line. */
-enum err http__csv(struct op *op, const struct http_result *result,
-    struct buf *out) MUST_CHECK;
+/* Answers a list as CSV with a header line: its first part's rows. The query
+ * may ask for a byte order mark (bom=true); where there is more, a Link header
+ * says where. */
+enum err http__csv(struct op *op, const struct http_req *rq,
+    struct http_resp *rs, const struct http_result *result) MUST_CHECK;
 
 /* The outcome a statement tells by its rows: "!" and no row at all. */
 enum err
 http__outcome(struct op *op, const struct http_result *result) MUST_CHECK;
+
+/* pages.c: addresses */
+
+/* path?query with one parameter (or one of its values) left out, without the
+ * cursor, and the cursor `more` (or NULL) put behind. Belongs to op. */
+char *
+http__address(struct op *op, const char *path, const struct http_pair *pairs,
+    size_t n, const struct http_pair *without, const char *more);
 
 /* dispatch.c */
 
@@ -223,8 +234,8 @@ void http__page(struct op *op, struct http_req *rq, struct http_resp *rs);
 
 /* What a page shows, as JSON or CSV for programs, which are told of errors as
  * the API tells them. */
-enum err http__page_data(struct op *op, struct http_req *rq,
-    struct http_resp *rs, bool csv) MUST_CHECK;
+enum err http__page_data(
+    struct op *op, struct http_req *rq, struct http_resp *rs) MUST_CHECK;
 
 void http__form(struct op *op, struct http_req *rq, struct http_resp *rs);
 void http__error_page(

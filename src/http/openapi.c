@@ -318,6 +318,11 @@ put_param_schema(struct json_object *schema, const struct param *p)
 	case PARAM_ENUM:
 		put_words(schema, p->words);
 		break;
+	case PARAM_MOMENT:
+		put(schema, "description",
+		    "A revision of the project, a time, or a day: what is shown "
+		    "is as it was then.");
+		break;
 	case PARAM_KEY:
 		put_key_schema(schema, p);
 		break;
@@ -713,6 +718,17 @@ put_own_503(struct json_object *responses, const struct endpoint *e)
 	add_ref(any, "schemas", "Error");
 }
 
+/* JSON; of a list CSV, too. */
+static void
+put_content(struct json_object *content, const struct endpoint *e)
+{
+	put_reply_schema(
+	    put_object(put_object(content, "application/json"), "schema"), e);
+	if (e->reply == REPLY_LIST || e->reply == REPLY_PAGE)
+		put(put_object(put_object(content, "text/csv"), "schema"),
+		    "type", "string");
+}
+
 static void
 put_responses(void *owner, struct json_object *operation,
     struct json_object *components, const struct endpoint *e)
@@ -732,10 +748,7 @@ put_responses(void *owner, struct json_object *operation,
 			"schema"),
 		    "type", "string");
 	else if (e->reply != REPLY_NONE)
-		put_reply_schema(put_object(put_object(put_object(o, "content"),
-						"application/json"),
-				     "schema"),
-		    e);
+		put_content(put_object(o, "content"), e);
 	if (e->cached ||
 	    (e->reply == REPLY_ONE && get(get(reply, "properties"), "version")))
 		put_header(o, "ETag", "Names this state.", "string");

@@ -108,9 +108,10 @@ put_common(struct op *op, const struct http_req *rq, struct json_object *c)
 	if (*rq->cookie)
 		put(o, "csrf", auth_csrf_new(op, rq->cookie));
 	put(o, "once", auth_random_id(op));
-	if (role && (strcmp(role, "admin") == 0 || strcmp(role, "owner") == 0))
+	if (role && !rq->past && /* nobody acts in the past */
+	    (strcmp(role, "admin") == 0 || strcmp(role, "owner") == 0))
 		put_true(o, "isAdmin");
-	if (role && strcmp(role, "viewer") != 0)
+	if (role && !rq->past && strcmp(role, "viewer") != 0)
 		put_true(o, "isMember");
 	if (role) {
 		o = put_object(c, "workspace");
@@ -162,10 +163,8 @@ put_encoded(struct buf *b, const char *text)
 	}
 }
 
-/* path?query with one parameter (or one of its values) left out, without the
- * cursor, and `more` put behind. */
-static char *
-address(struct op *op, const char *path, const struct http_pair *pairs,
+char *
+http__address(struct op *op, const char *path, const struct http_pair *pairs,
     size_t n, const struct http_pair *without, const char *more)
 {
 	struct buf *b = buf_new(op, 64 << 10);
@@ -188,6 +187,30 @@ address(struct op *op, const char *path, const struct http_pair *pairs,
 		put_encoded(b, more);
 	}
 	return b->data;
+}
+
+/* asOf: the moment a page of the past shows, and the way back to now. */
+static void
+put_past(struct op *op, const struct http_req *rq,
+    const struct http_pair *pairs, size_t n, struct json_object *c)
+{
+	const struct http_pair *asked = NULL;
+	const char *zone = who(op, rq, "timezone");
+	struct json_object *o;
+	int at;
+
+	if (!rq->past)
+		return;
+	at = rows_find(rq->past, "at");
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(pairs[i].name, "asOf") == 0)
+			asked = &pairs[i];
+	o = put_object(c, "asOf");
+	put(o, "revision", rows_get(op, rq->past, 0, "rev"));
+	put(o, "at", rows_get(op, rq->past, 0, "at"));
+	put(o, "atText",
+	    humane_time(op, rows_time(rq->past, 0, (size_t)at), zone));
+	put(o, "nowHref", http__address(op, rq->path, pairs, n, asked, NULL));
 }
 
 /* filters: what is chosen, for the form; active: what can be removed. */
@@ -217,13 +240,14 @@ put_filters(struct op *op, const struct http_req *rq,
 				put_true(chosen, mem_dup_n(op, rest, k));
 			rest += k + (rest[k] == ',');
 		}
-		if (strcmp(pairs[i].name, "order") == 0)
+		if (strcmp(pairs[i].name, "order") == 0 ||
+		    strcmp(pairs[i].name, "asOf") == 0)
 			continue;
 		row = json_object_new_object();
 		put(row, "name", pairs[i].name);
 		put(row, "value", pairs[i].value);
 		put(row, "removeHref",
-		    address(op, rq->path, pairs, n, &pairs[i], NULL));
+		    http__address(op, rq->path, pairs, n, &pairs[i], NULL));
 		json_object_array_add(active, row);
 	}
 	if (json_object_array_length(active)) {
@@ -254,9 +278,10 @@ put_pager(struct op *op, const struct http_req *rq,
 	http__page_edges(op, result, &previous, &next);
 	if (previous)
 		put(o, "previousHref",
-		    address(op, rq->path, pairs, n, NULL, previous));
+		    http__address(op, rq->path, pairs, n, NULL, previous));
 	if (next)
-		put(o, "nextHref", address(op, rq->path, pairs, n, NULL, next));
+		put(o, "nextHref",
+		    http__address(op, rq->path, pairs, n, NULL, next));
 	if (previous || next)
 		put_true(o, "isNeeded");
 }
@@ -438,6 +463,7 @@ show(struct op *op, struct http_req *rq, struct http_resp *rs,
 	if (err)
 		return err;
 	put_common(op, rq, c);
+	put_past(op, rq, pour.pairs, pour.n_pairs, c);
 	put_message(op, rq, rs, c);
 	put_filters(op, rq, pour.pairs, pour.n_pairs, c);
 	for (size_t i = 0; i < pour.n_units; i++)
@@ -460,7 +486,7 @@ show(struct op *op, struct http_req *rq, struct http_resp *rs,
 
 /* The other doors: the list a page shows, as JSON or CSV. */
 static enum err
-show_data(struct op *op, struct http_req *rq, struct http_resp *rs, bool csv)
+show_data(struct op *op, struct http_req *rq, struct http_resp *rs)
 {
 	const struct http_style plain = {.zone = NULL};
 	struct pour pour = {.n_units = 0};
@@ -473,10 +499,8 @@ show_data(struct op *op, struct http_req *rq, struct http_resp *rs, bool csv)
 		err = run(op, rq, &pour);
 	if (err)
 		return err;
-	if (csv) {
-		rs->type = "text/csv; charset=utf-8";
-		return http__csv(op, &pour.results[unit], rs->body);
-	}
+	if (rq->wants_csv)
+		return http__csv(op, rq, rs, &pour.results[unit]);
 	rs->type = "application/json";
 	return http__document(op, &pour.results[unit], &plain, rs->body);
 }
@@ -591,11 +615,10 @@ http__page(struct op *op, struct http_req *rq, struct http_resp *rs)
 }
 
 enum err
-http__page_data(
-    struct op *op, struct http_req *rq, struct http_resp *rs, bool csv)
+http__page_data(struct op *op, struct http_req *rq, struct http_resp *rs)
 {
 	open_page(op, rq, rs);
-	return show_data(op, rq, rs, csv);
+	return show_data(op, rq, rs);
 }
 
 /* Forms */

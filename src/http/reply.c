@@ -534,12 +534,60 @@ http__outcome(struct op *op, const struct http_result *result)
 	return op_fail(op, err_of_word(word), "%s: %s", e->source, word);
 }
 
+/* The last word of the endpoint's path: stories of …/{project}/stories. */
+static const char *
+file_name(struct op *op, const struct endpoint *e)
+{
+	const char *word = "list";
+
+	for (const char *s = strchr(e->path, '/'); s; s = strchr(s, '/')) {
+		size_t n = strcspn(++s, "/");
+
+		if (*s != '{' && n > 0)
+			word = mem_dup_n(op, s, n);
+	}
+	return word;
+}
+
+/* What describes the CSV beside it: its name, and where more of it is. */
+static enum err
+put_csv_headers(struct op *op, const struct http_req *rq, struct http_resp *rs,
+    const struct http_result *result)
+{
+	struct http_pair *pairs;
+	size_t n;
+	char *previous, *next = NULL;
+	enum err e = http__pairs(op, rq->query, &pairs, &n);
+
+	if (e)
+		return e;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(pairs[i].name, "bom") == 0 &&
+		    strcmp(pairs[i].value, "true") == 0)
+			buf_text(rs->body, "\xEF\xBB\xBF");
+	rs->type = "text/csv; charset=utf-8; header=present";
+	http_header(rs, "Content-Disposition",
+	    "attachment; filename=\"%s.csv\"", file_name(op, rq->endpoint));
+	if (result->args->order)
+		http__page_edges(op, result, &previous, &next);
+	if (next)
+		http_header(rs, "Link", "<%s>; rel=\"next\"",
+		    http__address(op, rq->path, pairs, n, NULL, next));
+	return ERR_OK;
+}
+
 enum err
-http__csv(struct op *op, const struct http_result *result, struct buf *out)
+http__csv(struct op *op, const struct http_req *rq, struct http_resp *rs,
+    const struct http_result *result)
 {
 	const struct rows *r = result->rows[0];
 	const struct http_args *args = result->args;
+	struct buf *out = rs->body;
 	size_t n = rows_count(r);
+	enum err e = put_csv_headers(op, rq, rs, result);
+
+	if (e)
+		return e;
 
 	if (args->order && n > (size_t)args->limit)
 		n = (size_t)args->limit;

@@ -283,6 +283,7 @@ sample(const struct param *p)
 	case PARAM_DATE:
 		return "2026-11-20";
 	case PARAM_TIME:
+	case PARAM_MOMENT:
 		return "2026-11-20T08:00:00Z";
 	case PARAM_TEXT:
 	case PARAM_INT:
