@@ -36,7 +36,7 @@ CREATE INDEX team_members_user ON team_members (workspace_id, user_id);
 ALTER POLICY tenant ON teams USING (workspace_id = gnomon.workspace() AND deleted_at IS NULL);
 CREATE TRIGGER version BEFORE UPDATE ON teams FOR EACH ROW EXECUTE FUNCTION gnomon.next_version();
 
--- The doors let in who is a member now.
+-- The doors let in who is a member now, and tell pages whether an admin looks.
 DO $$
 DECLARE door regprocedure; said text; meant text;
 BEGIN
@@ -47,6 +47,9 @@ BEGIN
     meant := replace(meant, 'm.workspace_id = w.id
     JOIN public.users u', 'm.workspace_id = w.id AND m.removed_at IS NULL
     JOIN public.users u');
+    meant := replace(meant, $j$nav := jsonb_build_object(
+$j$, $j$nav := jsonb_build_object('isAdmin', gnomon.rank(workspace_role) >= 3,
+$j$);
     IF meant = said THEN RAISE '% does not look at members as expected', door; END IF;
     EXECUTE meant;
   END LOOP;

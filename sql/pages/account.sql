@@ -3,9 +3,10 @@
 -- role:   user
 -- page:   workspaces
 -- use:    list_workspaces as workspaces
+-- query:  all bool
 -- part: only list
--- Who has one workspace is sent there.
-SELECT '/w/' || min(w.slug) AS "!redirect" FROM gnomon.my_workspaces() w HAVING count(*) = 1
+-- Who has one workspace is sent there, unless they want to see all of it.
+SELECT '/w/' || min(w.slug) AS "!redirect" FROM gnomon.my_workspaces() w HAVING count(*) = 1 {all: AND NOT :all}
 
 -- GET /login                                                      show_login
 -- Sign-in.

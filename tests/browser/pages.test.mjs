@@ -74,6 +74,8 @@ before(async () => {
   }
   found.run = await link(walker, '/w/acme/runs', /\/R-\d+$/);
   found.story = await link(walker, `${project}/stories`, /\/AC-\d+$/);
+  found.member = await link(walker, '/w/acme/admin/members', /\/admin\/members\/[0-9a-f-]{36}$/);
+  found.team = await link(walker, '/w/acme/admin/teams', /\/admin\/teams\/[0-9a-f-]{36}$/);
   await walker.context().close();
 });
 
@@ -82,7 +84,9 @@ after(() => browser?.close());
 const pages = () => [
   '/w/acme', '/w/acme/insights', '/w/acme/insights?state=open&severity=critical,high', '/w/acme/insights?q=nothing+has+this',
   found.insight, '/w/acme/runs', found.run, '/w/acme/usage', project, `${project}/board`, `${project}/stories`,
-  `${project}/stories?status=done`, `${project}/activity?group=transaction`, found.story, '/w/acme/nothing-here', '/login',
+  `${project}/stories?status=done`, `${project}/activity?group=transaction`, found.story, '/w/acme/nothing-here', '/?all=true', '/workspaces/new', '/invite?token=none', '/w/acme/leave', '/w/acme/projects', '/w/acme/projects?archived=true', '/w/acme/projects/new',
+  '/w/acme/admin/members', '/w/acme/admin/members?q=nobody', found.member, '/w/acme/admin/teams', found.team, '/w/acme/admin/workspace', '/w/acme/admin/audit',
+  `${project}/settings`, '/login',
   '/help/api', '/help/errors', '/help/errors/version_conflict',
 ].filter(Boolean);
 
