@@ -213,11 +213,11 @@ ctl_user(int argc, char **argv)
 		return 2;
 	}
 	op = ctl_open("gnomon_web");
-	if (!op || !open_auth())
+	password = op && open_auth() ? read_password(op, file) : NULL;
+	if (!password) {
+		mem_drop(&op);
 		return 1;
-	password = read_password(op, file);
-	if (!password)
-		return 1;
+	}
 	e = q_register(op, argv[optind + 1], name,
 	    auth_password_hash(op, password), &made);
 	if (e == ERR_CONFLICT)
@@ -229,12 +229,11 @@ ctl_user(int argc, char **argv)
 		    stderr);
 	else if (e)
 		ctl_failed(op);
-	if (e)
-		return 1;
-	printf("Made %s with the workspace %s.\n", argv[optind + 1],
-	    rows_get(op, made, 0, "workspace_slug"));
+	else
+		printf("Made %s with the workspace %s.\n", argv[optind + 1],
+		    rows_get(op, made, 0, "workspace_slug"));
 	mem_drop(&op);
-	return 0;
+	return e ? 1 : 0;
 }
 
 int

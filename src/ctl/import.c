@@ -347,8 +347,10 @@ ctl_import(int argc, char **argv)
 	if (!read_options(argc, argv, &im))
 		return 2;
 	im.op = ctl_open("gnomon_web");
-	if (!im.op || !open_file(&im))
+	if (!im.op || !open_file(&im)) {
+		mem_drop(&im.op);
 		return 1;
+	}
 	e = ctl_session(im.op, im.workspace, im.email, &im.session);
 	if (!e)
 		e = open_project(&im);
