@@ -102,19 +102,60 @@ example_number(struct json_object *schema, const char *name)
 	return json_object_new_int64(1);
 }
 
+/* The first branch that is not null. */
+static struct json_object *
+first_branch(struct json_object *schema)
+{
+	static const char *const choices[] = {"anyOf", "oneOf"};
+
+	for (size_t c = 0; c < nitems(choices); c++) {
+		struct json_object *list = get(schema, choices[c]);
+
+		for (size_t i = 0; list && i < json_object_array_length(list);
+		     i++) {
+			struct json_object *branch =
+			    json_object_array_get_idx(list, i);
+			const char *type =
+			    json_object_get_string(get(branch, "type"));
+
+			if (!type || strcmp(type, "null") != 0)
+				return branch;
+		}
+	}
+	return NULL;
+}
+
+static bool
+is_required(struct json_object *schema, const char *name)
+{
+	struct json_object *list = get(schema, "required");
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++)
+		if (strcmp(json_object_get_string(
+			       json_object_array_get_idx(list, i)),
+			name) == 0)
+			return true;
+	return false;
+}
+
+/* Every property; where there is a choice of what must be there (oneOf of
+ * required), only what must in the first case. */
 static struct json_object *
 example_object(
     struct json_object *schemas, struct json_object *schema, int depth)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *required = get(schema, "required"), *max = NULL;
-	struct json_object *properties;
+	struct json_object *properties, *branch = first_branch(schema);
 	size_t room = SIZE_MAX;
 
 	if (json_object_object_get_ex(schema, "maxProperties", &max))
 		room = (size_t)json_object_get_int64(max);
 	if (json_object_object_get_ex(schema, "properties", &properties)) {
 		json_object_object_foreach (properties, key, value) {
+			if (branch && !is_required(schema, key) &&
+			    !is_required(branch, key))
+				continue;
 			if (room-- == 0)
 				return o;
 			json_object_object_add(
@@ -143,29 +184,6 @@ example_array(struct json_object *schemas, struct json_object *schema,
 		json_object_array_add(
 		    list, example_of(schemas, items, name, depth + 1));
 	return list;
-}
-
-/* The first branch that is not null. */
-static struct json_object *
-first_branch(struct json_object *schema)
-{
-	static const char *const choices[] = {"anyOf", "oneOf"};
-
-	for (size_t c = 0; c < nitems(choices); c++) {
-		struct json_object *list = get(schema, choices[c]);
-
-		for (size_t i = 0; list && i < json_object_array_length(list);
-		     i++) {
-			struct json_object *branch =
-			    json_object_array_get_idx(list, i);
-			const char *type =
-			    json_object_get_string(get(branch, "type"));
-
-			if (!type || strcmp(type, "null") != 0)
-				return branch;
-		}
-	}
-	return NULL;
 }
 
 static const char *
@@ -197,7 +215,7 @@ example_of(struct json_object *schemas, struct json_object *schema,
 	if (ref)
 		return example_of(schemas, get(schemas, strrchr(ref, '/') + 1),
 		    name, depth + 1);
-	if (branch)
+	if (branch && !get(schema, "properties"))
 		return example_of(schemas, branch, name, depth + 1);
 	type = first_type(schema);
 	if (strcmp(type, "object") == 0)

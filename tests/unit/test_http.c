@@ -126,7 +126,8 @@ routes_are_found_by_method_and_path(void **state)
 	} cases[] = {
 	    {"GET", METHOD_GET, "/api/v1/projects", "list_my_projects"},
 	    {"HEAD", METHOD_HEAD, "/api/v1/projects", "list_my_projects"},
-	    {"POST", METHOD_POST, "/api/v1/projects", ""},
+	    {"POST", METHOD_POST, "/api/v1/projects", "open_project"},
+	    {"PATCH", METHOD_PATCH, "/api/v1/projects", ""},
 	    {"BREW", METHOD_OTHER, "/api/v1/projects", ""},
 	    {"GET", METHOD_GET, "/api/v1/projects/AC", "get_project"},
 	    {"GET", METHOD_GET, "/api/v1/projects/a%2Fb", "get_project"},
