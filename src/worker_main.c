@@ -72,8 +72,11 @@ run(const char *kind)
 	bool done, good = true, all_good = true;
 
 	if (!jobs_is_kind(kind)) {
+		struct op *op = op_new(NULL, "run", db);
+
 		fprintf(stderr, "No job is called %s. There are:\n%s", kind,
-		    jobs_kinds(NULL));
+		    jobs_kinds(op));
+		mem_drop(&op);
 		return 2;
 	}
 	if (tick(kind))

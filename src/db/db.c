@@ -234,6 +234,10 @@ refusal(struct op *op, const PGresult *result, const char *source)
 	if (strcmp(state, "GN000") == 0 && detail && *detail &&
 	    err_of_word(message) == ERR_VALIDATION_FAILED)
 		return op_invalid(op, "", "%s", detail); /* our own sentence */
+	if (strcmp(state, "GN000") == 0 && detail && text_ends(detail, ".")) {
+		(void)op_invalid(op, "", "%s", detail); /* likewise */
+		return op->err = err_of_word(message);
+	}
 	if (strcmp(state, "GN000") == 0)
 		return op_fail(op, err_of_word(message), "%s: %s %s", source,
 		    message, detail ? detail : "");

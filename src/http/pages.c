@@ -684,6 +684,29 @@ read_member(struct json_object *body, const struct http_pair *field)
 		    list, json_object_new_string(field->value));
 }
 
+/* A member of an object: the field capacity.x is x of capacity. */
+static bool
+put_in_object(struct json_object *body, const struct schema *schema,
+    const char *name, const char *text)
+{
+	char first[64];
+	const char *dot = strchr(name, '.');
+	size_t n = dot ? (size_t)(dot - name) : 0;
+	struct json_object *o = NULL;
+
+	if (!n || n >= sizeof(first) || !schema)
+		return false;
+	memcpy(first, name, n);
+	first[n] = '\0';
+	if (!(schema_property_type(schema, first) & SCHEMA_OBJECT) ||
+	    schema_property_type(schema, first) == SCHEMA_ANY)
+		return false;
+	if (!json_object_object_get_ex(body, first, &o))
+		o = put_object(body, first);
+	json_object_object_add(o, dot + 1, coerce(SCHEMA_NUMBER, text));
+	return true;
+}
+
 /* The fields as the body of the endpoint; input keeps them as typed. */
 static void
 read_fields(const struct endpoint *of, const struct http_pair *pairs, size_t n,
@@ -697,6 +720,8 @@ read_fields(const struct endpoint *of, const struct http_pair *pairs, size_t n,
 		if (strcmp(pairs[i].name, "password") != 0)
 			put(input, pairs[i].name, pairs[i].value);
 		if (is_ours(pairs[i].name) || !*pairs[i].value)
+			continue;
+		if (put_in_object(body, schema, pairs[i].name, pairs[i].value))
 			continue;
 		type = schema ? schema_property_type(schema, pairs[i].name)
 			      : SCHEMA_STRING;

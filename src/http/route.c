@@ -135,6 +135,9 @@ http__route(struct op *op, struct http_req *rq, const char *path,
 		if (!matches(op, e->path, path, values, nitems(values)))
 			continue;
 		if (e->method != wanted) {
+			/* /sprints/active is a /sprints/{sprint}, too */
+			if (strstr(allow->data, method_words[e->method]))
+				continue;
 			if (allow->len)
 				buf_text(allow, ", ");
 			buf_text(allow, method_words[e->method]);

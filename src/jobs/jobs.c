@@ -22,6 +22,9 @@ static const struct kind {
 	enum err (*run)(struct op *op, const struct job *job);
 } kinds[] = {
     {"mail:send", jobs__send_mail},
+    {"sprints:snapshot", jobs__snapshot_sprints},
+    {"sprints:auto_complete", jobs__complete_sprints},
+    {"metrics:aggregate", jobs__aggregate_metrics},
 };
 
 const struct jobs_lane jobs_lanes[] = {
@@ -99,6 +102,10 @@ jobs_tick(struct op *op, const char *kind)
 	struct op *part = op_new(op, op->id, op->db);
 
 	if ((agent || !kind) && enqueue(part, agent ? agent->key : NULL))
+		op_fail(op, part->err, "enqueue: %s", part->why);
+	mem_drop(&part);
+	part = op_new(op, op->id, op->db);
+	if (!agent && jobs__enqueue_sprint_jobs(part, kind))
 		op_fail(op, part->err, "enqueue: %s", part->why);
 	mem_drop(&part);
 	/* each by itself: one that fails must not keep the others from it */

@@ -10,7 +10,7 @@
 
 #include "base/op.h"
 
-/* Whether this is the name of a job: "agent:sprint_risk:run". */
+/* Whether this is the name of a job: "agent:sprint_risk:run", "sprints:snapshot". */
 bool jobs_is_kind(const char *kind);
 
 /* Names of all jobs, one a line, for people. */

@@ -17,4 +17,10 @@ struct job {
 /* mail_job.c: sends a mail. ERR_MAIL_REFUSED: never again. */
 enum err jobs__send_mail(struct op *op, const struct job *job);
 
+/* sprint_job.c: queues what is due of these, one kind or all (NULL); and each. */
+enum err jobs__enqueue_sprint_jobs(struct op *op, const char *kind);
+enum err jobs__snapshot_sprints(struct op *op, const struct job *job);
+enum err jobs__complete_sprints(struct op *op, const struct job *job);
+enum err jobs__aggregate_metrics(struct op *op, const struct job *job);
+
 #endif

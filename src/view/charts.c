@@ -34,7 +34,9 @@ enum {
 	NAME_MAX = 60, /* characters of a day or sprint in a finding */
 	LINE_HEIGHT = 12,
 	CHARACTER_WIDTH = 6, /* at 11 px, amply */
-	LABEL_WIDTH = 60, /* of "Forecast", "+13 scope" */
+	LABEL_WIDTH = 60, /* of "Forecast" */
+	SCOPE_WIDTH = 84, /* of "+13 scope", where letters are largest */
+	SCOPE_HEIGHT = 18,
 };
 
 static const double amount_max = 1e13;
@@ -556,29 +558,70 @@ draw_actual(struct chart *c, size_t today, double left)
 	    mem_fmt(c->pad, "%s left", plain(c, left)));
 }
 
+/* Where a label stands, as wide and high as it gets on the smallest screen,
+ * where the style sheet makes the letters larger. */
+struct place {
+	double left, right, y;
+};
+
+static bool
+is_free(const struct place *p, const struct place *others, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p->left < others[i].right && others[i].left < p->right &&
+		    fabs(p->y - others[i].y) < SCOPE_HEIGHT)
+			return false;
+	return true;
+}
+
+/* Steps up from the line until nothing is in the way, then down from it; false
+ * when there is no room at all: the table has the number. */
+static bool
+find_room(struct place *p, const struct place *others, size_t n)
+{
+	double wanted = p->y;
+
+	for (; p->y >= TOP; p->y -= SCOPE_HEIGHT)
+		if (is_free(p, others, n))
+			return true;
+	for (p->y = wanted; p->y < BOTTOM; p->y += SCOPE_HEIGHT)
+		if (is_free(p, others, n))
+			return true;
+	return false;
+}
+
 static void
 draw_scope(const struct chart *c)
 {
-	double value, base, last_x = -LABEL_WIDTH, last_y = 0;
+	size_t n = 0;
+	struct place *places =
+	    mem_array(c->pad, struct place, c->n + nitems(c->taken));
+	double value, base;
 
+	for (int i = 0; i < c->n_taken; i++)
+		places[n++] = (struct place){c->taken[i].x + 6,
+		    c->taken[i].x + 6 + SCOPE_WIDTH, c->taken[i].y};
 	for (size_t i = 0; i < c->n; i++) {
-		double x = day_x(c, i), y = TOP + LINE_HEIGHT;
+		double x = day_x(c, i);
+		const char *anchor = x > c->right - SCOPE_WIDTH / 2.0 ? "end"
+		    : x < LEFT + SCOPE_WIDTH / 2.0                    ? "start"
+						   : "middle";
+		double left = x -
+		    (*anchor == 'e'          ? SCOPE_WIDTH
+			    : *anchor == 's' ? 0
+					     : SCOPE_WIDTH / 2.0);
+		struct place p = {left, left + SCOPE_WIDTH, TOP + LINE_HEIGHT};
 
 		if (!amount(c, i, "scope", &value) || value == 0)
 			continue;
 		if (amount(c, i, "remaining", &base))
-			y = fmax(y, height_of(c, base) - 8);
-		if (x - last_x < LABEL_WIDTH && fabs(y - last_y) < LINE_HEIGHT)
-			y = last_y - LINE_HEIGHT > TOP ? last_y - LINE_HEIGHT
-						       : last_y + LINE_HEIGHT;
-		add_text(c, x, y,
-		    x > c->right - LABEL_WIDTH       ? "end"
-			: x < LEFT + LABEL_WIDTH / 2 ? "start"
-						     : "middle",
+			p.y = fmax(p.y, height_of(c, base) - 8);
+		if (!find_room(&p, places, n))
+			continue;
+		places[n++] = p;
+		add_text(c, x, p.y, anchor,
 		    mem_fmt(c->pad, "%s%s scope", value > 0 ? "+" : "−",
 			plain(c, fabs(value))));
-		last_x = x;
-		last_y = y;
 	}
 }
 
@@ -693,6 +736,12 @@ add_up(const struct chart *c, bool has_pace, double pace)
 	return b;
 }
 
+static bool
+is_weekly(const struct chart *c)
+{
+	return strcmp(first_words(c, "every", "day"), "week") == 0;
+}
+
 static const char *
 bars_finding(const struct chart *c, bool has_pace, double pace)
 {
@@ -701,10 +750,12 @@ bars_finding(const struct chart *c, bool has_pace, double pace)
 
 	if (b.n)
 		buf_fmt(text, "%s over %s.", in_unit(c, b.sum),
-		    plural(c, (double)b.n, "day", "days"));
+		    is_weekly(c) ? plural(c, (double)b.n, "week", "weeks")
+				 : plural(c, (double)b.n, "day", "days"));
 	if (b.n && b.highest > 0)
-		buf_fmt(text, " The highest is %s on %s.",
+		buf_fmt(text, " The highest is %s %s %s.",
 		    in_unit(c, b.highest),
+		    is_weekly(c) ? "in the week from" : "on",
 		    shortened(c, words(c, b.highest_row, "label"), NAME_MAX));
 	if (b.n && has_pace)
 		buf_fmt(text, " %s above the pace of %s a day.",

@@ -20,6 +20,7 @@
  *     isToday        true on one row
  *     forecastLow, forecastHigh   the band, on days after the last remaining
  *   bars       640×210, one row a day
+ *     every          "week" when it is one row a week, on its first day
  *     label          "1 Nov"
  *     value          number, not below 0
  *     forecast       true: not yet happened, drawn at 35%

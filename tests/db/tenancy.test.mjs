@@ -29,7 +29,8 @@ const tables = rows(`
 	 WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_'
 	 ORDER BY 1`)
 const tenantTables = tables.filter(t => t.tenant && !t.part).map(t => t.name)
-const delivery = ['projects', 'epics', 'stories', 'sprints', 'sprint_items', 'dependencies', 'story_sources', 'comments', 'objectives', 'key_results', 'check_ins']
+const delivery = ['projects', 'epics', 'stories', 'sprints', 'sprint_items', 'dependencies', 'story_sources', 'comments', 'objectives', 'key_results', 'check_ins',
+	'burndown_snapshots', 'metrics_daily']
 
 let a, b
 
@@ -50,6 +51,9 @@ before(async () => {
 		     INSERT INTO epics (workspace_id, project_id, title) VALUES (${lit(t.id)}, ${lit(t.project.id)}, 'Epic');
 		     INSERT INTO dependencies (workspace_id, project_id, source_id, target_id, dependency_type)
 		     VALUES (${lit(t.id)}, ${lit(t.project.id)}, ${lit(t.stories[0].id)}, ${lit(t.stories[1].id)}, 'blocks');
+		     INSERT INTO burndown_snapshots (workspace_id, project_id, sprint_id, day, remaining, total, done, stories, done_stories)
+		     SELECT workspace_id, project_id, id, start_date, 5, 5, 0, 1, 0 FROM sprints WHERE workspace_id = ${lit(t.id)};
+		     INSERT INTO metrics_daily VALUES (${lit(t.id)}, ${lit(t.project.id)}, current_date, 1, 0, 0, 1, 0, 0, 0, 0, 5);
 		     INSERT INTO story_sources VALUES (${lit(t.id)}, ${lit(t.project.id)}, 'X-1', ${lit(t.stories[0].id)});
 		     INSERT INTO ai_runs (workspace_id, feature, provider, model) VALUES (${lit(t.id)}, 'f', 'p', 'm');
 		     INSERT INTO ai_usage_daily (workspace_id, day, feature) VALUES (${lit(t.id)}, current_date, 'f');
@@ -293,6 +297,7 @@ describe('the catalog', () => {
 		const known = [
 			'accept_invitation',
 			'add_to_project',
+			'add_to_sprint',
 			'audit',
 			'audit_heads_broken',
 			'change_invitation',
@@ -301,6 +306,8 @@ describe('the catalog', () => {
 			'change_team',
 			'change_workspace',
 			'close_session',
+			'complete_sprint',
+			'drop_sprint',
 			'enter',
 			'invitation_of',
 			'invite',
@@ -325,6 +332,8 @@ describe('the catalog', () => {
 			'register',
 			'register_invited',
 			'remember_once',
+			'start_sprint',
+			'take_from_sprint',
 			'unwatch',
 			'remove_member',
 			'remove_project_member',

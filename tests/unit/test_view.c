@@ -613,6 +613,50 @@ a_burndown_shows_all_it_was_given(void **state)
 	assert_has(svg, "fill-opacity=\".15\"");
 }
 
+/* Every day something came in: no two of the labels may stand on each other,
+ * nor may one be missing while there is room. Letters are 18 px at most. */
+static void
+labels_of_neighbouring_days_keep_apart(void **state)
+{
+	enum { DAYS = 12, WIDE = 80, HIGH = 18 };
+	struct buf *rows = buf_new(*state, 10000);
+	double x[DAYS], y[DAYS];
+	const char *at;
+	int n = 0;
+
+	for (int i = 0; i < DAYS; i++)
+		buf_fmt(rows,
+		    "%s{\"day\":\"2026-11-%02d\",\"remaining\":%d,"
+		    "\"ideal\":%d,\"scope\":%d}",
+		    i ? "," : "[", i + 9, 40 + i % 3, 40 - 3 * i,
+		    i % 2 ? -3 : 3);
+	buf_text(rows, "]");
+	at = drawn(*state, "burndown", rows->data);
+	for (const char *end; (end = strstr(at, " scope</text>"));
+	     at = end + 1) {
+		const char *from = end;
+		char anchor[8];
+
+		while (strncmp(from, "<text", 5) != 0)
+			from--;
+		assert_int_equal(
+		    sscanf(strstr(from, "x=\""),
+			"x=\"%lf\" y=\"%lf\" text-anchor=\"%7[a-z]", &x[n],
+			&y[n], anchor),
+		    3);
+		x[n] -= strcmp(anchor, "end") == 0  ? WIDE
+		    : strcmp(anchor, "middle") == 0 ? WIDE / 2.0
+						    : 0;
+		assert_true(y[n] >= 20 && y[n] <= 190);
+		for (int k = 0; k < n; k++)
+			if (x[n] < x[k] + WIDE && x[k] < x[n] + WIDE)
+				assert_true(
+				    y[n] >= y[k] + HIGH || y[k] >= y[n] + HIGH);
+		n++;
+	}
+	assert_int_equal(n, DAYS);
+}
+
 static void
 a_chart_keeps_to_the_policy_of_the_page(void **state)
 {
@@ -993,6 +1037,7 @@ main(void)
 	    unit(every_template_of_the_product_can_work),
 	    unit(a_chart_says_its_finding),
 	    unit(a_burndown_shows_all_it_was_given),
+	    unit(labels_of_neighbouring_days_keep_apart),
 	    unit(a_chart_keeps_to_the_policy_of_the_page),
 	    unit(a_chart_draws_whatever_it_gets),
 	    unit(a_chart_of_no_kind_is_refused),

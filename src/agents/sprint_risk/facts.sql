@@ -123,7 +123,7 @@ blocked AS MATERIALIZED (
          (SELECT array_agg(s.project_key || '-' || n.number ORDER BY c.place)
             FROM unnest(k.path) WITH ORDINALITY AS c (id, place)
             JOIN asof.stories n ON n.workspace_id = gnomon.workspace() AND n.id = c.id) AS chain
-    FROM walk k JOIN story i ON i.id = k.story, sprint s
+    FROM walk k JOIN story i ON i.id = k.story AND i.here, sprint s
    ORDER BY k.story, cardinality(k.path) DESC
 ),
 root AS MATERIALIZED (      -- what the waiting comes from in the end
@@ -131,7 +131,7 @@ root AS MATERIALIZED (      -- what the waiting comes from in the end
          EXISTS (SELECT FROM story i WHERE i.id = st.id AND i.here) AS in_sprint,
          r.stories, r.weight, r.days
     FROM sprint s, (SELECT b.root, count(*) AS stories, sum(i.weight) AS weight, max(b.days) AS days
-                      FROM blocked b JOIN story i ON i.id = b.id GROUP BY b.root) r
+                      FROM blocked b JOIN story i ON i.id = b.id AND i.here GROUP BY b.root) r
     JOIN asof.stories st ON st.workspace_id = gnomon.workspace() AND st.id = r.root
     LEFT JOIN asof.people a ON a.workspace_id = st.workspace_id AND a.id = st.assignee_id
 ),
