@@ -18,7 +18,8 @@ SELECT s.id, s.number, s.name, s.goal, s.status, s.start_date AS "startDate", s.
 
 -- POST /api/v1/projects/{project}/sprints                         create_sprint
 -- Plans a sprint. Without dates it begins when the latest one is over, on a
--- working day, and lasts as long; without capacity it has that one's.
+-- working day, and lasts as long (two weeks, if it is the first), but not into a
+-- weekend; without capacity it has that one's.
 -- role:   member
 -- body:   SprintCreate
 -- reply:  201 Sprint
@@ -30,7 +31,7 @@ WITH b AS (
    WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    ORDER BY s.end_date DESC, s.number DESC LIMIT 1
 ), d AS (
-  SELECT b.*, c.first, coalesce(l.days, 11) AS days, l.capacity AS capacity_before
+  SELECT b.*, c.first, c.first + coalesce(l.days, 13) AS last, l.capacity AS capacity_before
     FROM b
     JOIN workspaces w ON w.id = gnomon.workspace()
     LEFT JOIN latest l ON true
@@ -39,13 +40,29 @@ WITH b AS (
 ), s AS (
   INSERT INTO sprints (workspace_id, project_id, name, goal, start_date, end_date, capacity)
   SELECT gnomon.workspace(), gnomon.project(), d.name, coalesce(d.goal, ''), d.first,
-         gnomon.checked_end(d.first, coalesce(d.end_date, d.first + d.days)), gnomon.checked_capacity(coalesce(d.capacity, d.capacity_before, '{}'))
+         gnomon.checked_end(d.first, coalesce(d.end_date, greatest(d.first, d.last - CASE extract(isodow FROM d.last) WHEN 6 THEN 1 WHEN 7 THEN 2 ELSE 0 END))), gnomon.checked_capacity(coalesce(d.capacity, d.capacity_before, '{}'))
     FROM d
   RETURNING *)
 SELECT s.id, s.number, s.name, s.goal, s.status, s.start_date AS "startDate", s.end_date AS "endDate", s.capacity,
        s.committed_points AS "committedPoints", s.committed_stories AS "committedStories",
        s.started_at AS "startedAt", s.completed_at AS "completedAt", s.version
   FROM s
+
+-- GET /api/v1/projects/{project}/sprints/settings         get_sprint_settings
+-- Whether sprints of the project end by themselves when their last day is over,
+-- and where their unfinished stories go then: off, backlog, next or new.
+-- role:   viewer
+-- reply:  200 SprintSettings
+SELECT p.version, gnomon.auto_complete(p.settings) AS "autoComplete"
+  FROM projects p WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project()
+
+-- PATCH /api/v1/projects/{project}/sprints/settings    update_sprint_settings
+-- The version is the project's.
+-- role:   admin
+-- body:   SprintSettingsPatch
+-- reply:  200 SprintSettings
+SELECT o.refused AS "!", o.version, o.auto_complete AS "autoComplete"
+  FROM gnomon.set_auto_complete((:body ->> 'version')::integer, :body ->> 'auto_complete') o
 
 -- GET /api/v1/projects/{project}/sprints/active                get_active_sprint
 -- The sprint that is running, with its stories and totals.

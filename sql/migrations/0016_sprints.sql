@@ -637,6 +637,26 @@ AS $$ SELECT CASE WHEN v IN ('backlog', 'next', 'new') THEN v ELSE 'off' END
         FROM (SELECT coalesce(settings ->> 'autoComplete', settings ->> 'auto_complete') AS v) s $$;
 GRANT EXECUTE ON FUNCTION gnomon.auto_complete TO gnomon_web, gnomon_worker;
 
+-- Says how the sprints of the project entered end. Other settings stay as they are.
+CREATE FUNCTION gnomon.set_auto_complete(seen integer, how text) RETURNS TABLE (refused text, version integer, auto_complete text)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE p public.projects;
+BEGIN
+  SELECT * INTO p FROM public.projects x WHERE x.workspace_id = gnomon.workspace() AND x.id = gnomon.project() FOR NO KEY UPDATE;
+  IF p.version <> seen THEN
+    RETURN QUERY SELECT 'version_conflict', p.version, gnomon.auto_complete(p.settings);
+    RETURN;
+  END IF;
+  IF gnomon.auto_complete(p.settings) <> how THEN
+    PERFORM gnomon.audit('project.auto_complete', 'project', p.id, jsonb_build_object('autoComplete', jsonb_build_array(gnomon.auto_complete(p.settings), how)));
+  END IF;
+  UPDATE public.projects x SET settings = x.settings - 'auto_complete' || jsonb_build_object('autoComplete', how)
+   WHERE x.workspace_id = p.workspace_id AND x.id = p.id RETURNING * INTO p;
+  RETURN QUERY SELECT NULL, p.version, gnomon.auto_complete(p.settings);
+END $$;
+GRANT EXECUTE ON FUNCTION gnomon.set_auto_complete TO gnomon_web;
+
 -- Keeps the days that have ended of every active sprint of the workspace entered.
 CREATE FUNCTION gnomon.snapshot_sprints(until date) RETURNS integer
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -744,7 +764,8 @@ LANGUAGE sql STABLE AS $$
          CASE WHEN t.created_at <= t.status_since THEN round((extract(epoch FROM t.status_since - t.created_at) / 86400)::numeric, 2)::double precision END
     FROM stories t
    CROSS JOIN LATERAL (SELECT min(e.created_at) AS started_at FROM events e
-                        WHERE e.workspace_id = t.workspace_id AND e.entity_id = t.id AND e.created_at <= t.status_since
+                        WHERE e.workspace_id = t.workspace_id AND e.entity_id = t.id
+                          AND e.created_at >= t.created_at - interval '1 day' AND e.created_at <= t.status_since   -- the months of its life
                           AND e.changes #>> '{status,1}' = 'in_progress') b
    WHERE t.workspace_id = gnomon.workspace() AND t.project_id = gnomon.project() AND t.status = 'done' AND t.deleted_at IS NULL
      AND t.status_since >= starts AND t.status_since < ends

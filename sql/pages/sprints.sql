@@ -20,17 +20,29 @@ SELECT s.number, s.name, c.total, c.remaining, c.story_count AS "storyCount", c.
 
 -- part: next one
 -- What the next sprint would be called, and when it would be.
-SELECT coalesce(gnomon.next_name(l.name, l.number), 'Sprint 1') AS name, f.first::text AS "first", (f.first + coalesce(l.days, 11))::text AS "last"
+SELECT coalesce(gnomon.next_name(l.name, l.number), 'Sprint 1') AS name, f.first::text AS "first",
+       greatest(f.first, e.last - CASE extract(isodow FROM e.last) WHEN 6 THEN 1 WHEN 7 THEN 2 ELSE 0 END)::text AS "last"
   FROM workspaces w
   LEFT JOIN (SELECT s.name, s.number, s.end_date, s.end_date - s.start_date AS days FROM sprints s
               WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
               ORDER BY s.end_date DESC, s.number DESC LIMIT 1) l ON true
  CROSS JOIN LATERAL (SELECT greatest(l.end_date + 1, (gnomon.now() AT TIME ZONE w.timezone)::date) AS day) n
  CROSS JOIN LATERAL (SELECT n.day + CASE extract(isodow FROM n.day) WHEN 6 THEN 2 WHEN 7 THEN 1 ELSE 0 END AS first) f
+ CROSS JOIN LATERAL (SELECT f.first + coalesce(l.days, 13) AS last) e
  WHERE w.id = gnomon.workspace()
+
+-- part: ends one
+-- How its sprints end.
+SELECT p.version, a.how = 'off' AS "isOff", a.how = 'new' AS "isNew", a.how = 'next' AS "isNext", a.how = 'backlog' AS "isBacklog"
+  FROM projects p CROSS JOIN LATERAL (SELECT gnomon.auto_complete(p.settings) AS how) a
+ WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project()
 
 -- POST /w/{ws}/p/{project}/sprints     form of create_sprint, then /w/{ws}/p/{project}/sprints/{number}
 -- message: The sprint is planned. Choose its stories.
+-- page:   show_sprints
+
+-- POST /w/{ws}/p/{project}/sprints/settings     form of update_sprint_settings, then /w/{ws}/p/{project}/sprints
+-- message: The end of sprints is settled.
 -- page:   show_sprints
 
 -- GET /w/{ws}/p/{project}/sprints/{sprint}                         show_sprint

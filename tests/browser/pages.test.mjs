@@ -76,6 +76,8 @@ before(async () => {
   found.story = await link(walker, `${project}/stories`, /\/AC-\d+$/);
   found.member = await link(walker, '/w/acme/admin/members', /\/admin\/members\/[0-9a-f-]{36}$/);
   found.team = await link(walker, '/w/acme/admin/teams', /\/admin\/teams\/[0-9a-f-]{36}$/);
+  found.sprint = await walker.goto(`${project}/sprints?status=active`).then(() => walker.locator('tbody a').first().getAttribute('href'));
+  found.ended = await walker.goto(`${project}/sprints?status=completed`).then(() => walker.locator('tbody a').first().getAttribute('href'));
   await walker.context().close();
 });
 
@@ -87,6 +89,7 @@ const pages = () => [
   `${project}/stories?status=done`, `${project}/activity?group=transaction`, found.story, '/w/acme/nothing-here', '/?all=true', '/workspaces/new', '/invite?token=none', '/w/acme/leave', '/w/acme/projects', '/w/acme/projects?archived=true', '/w/acme/projects/new',
   '/w/acme/admin/members', '/w/acme/admin/members?q=nobody', found.member, '/w/acme/admin/teams', found.team, '/w/acme/admin/workspace', '/w/acme/admin/audit',
   `${project}/settings`, '/login',
+  `${project}/sprints`, found.sprint, found.ended, `${found.sprint}/complete`, `${project}/velocity`,
   '/help/api', '/help/errors', '/help/errors/version_conflict',
 ].filter(Boolean);
 

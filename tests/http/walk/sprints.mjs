@@ -8,6 +8,7 @@ export const bodies = {
 	complete_sprint: () => ({ version: 1, unfinished: 'backlog' }),
 	add_sprint_items: () => ({ storyIds: [story] }),
 	remove_sprint_item: () => undefined,
+	update_sprint_settings: () => ({ version: 1, autoComplete: 'new' }),
 }
 export function make(t) {
 	story = t.stories[0].id
