@@ -91,6 +91,22 @@ BEGIN
     WHEN 'go' THEN
       UPDATE dependencies SET removed_at = a.at WHERE workspace_id = ws AND source_id = this AND removed_at IS NULL
          AND target_id = (SELECT id FROM demo_story WHERE n = a.value::integer);
+    WHEN 'comment' THEN
+      INSERT INTO comments (workspace_id, entity_type, entity_id, author_id, body) VALUES (ws, 'story', this, a.person, a.value);
+    WHEN 'objective' THEN
+      INSERT INTO objectives (workspace_id, id, project_id, title, description, owner_id, team_id, start_date, end_date)
+      SELECT ws, o.id, CASE WHEN o.project IS NOT NULL THEN a.project_id END, o.title, o.description, a.person,
+             CASE WHEN o.project IS NOT NULL THEN a.team_id END, pg_temp.today() - o.since, pg_temp.today() - o.since + o.days - 1
+        FROM demo_objective o WHERE o.n = a.value::integer;
+      INSERT INTO key_results (workspace_id, id, objective_id, title, unit, direction, start_value, current_value, target_value, weight)
+      SELECT ws, r.id, o.id, r.title, r.unit, CASE WHEN r.target > r.since THEN 'increase' ELSE 'decrease' END, r.since, r.since, r.target, r.weight
+        FROM demo_objective o JOIN demo_result r ON r.objective = o.n WHERE o.n = a.value::integer ORDER BY r.n;
+    WHEN 'objective status' THEN
+      UPDATE objectives x SET status = o.status FROM demo_objective o WHERE o.n = a.value::integer AND x.workspace_id = ws AND x.id = o.id;
+    WHEN 'check in' THEN
+      INSERT INTO check_ins (workspace_id, key_result_id, value, confidence, note, author_id)
+      SELECT ws, r.id, (a.value::jsonb ->> 'value')::float8, (a.value::jsonb ->> 'confidence')::smallint, a.value::jsonb ->> 'note', a.person
+        FROM demo_result r WHERE r.n = (a.value::jsonb ->> 'result')::integer;
     END CASE;
   END LOOP;
   ignored := set_config('gnomon.clock', '', true);

@@ -413,3 +413,213 @@ SELECT k.*, gnomon.attained(k.start_value, k.current_value, k.target_value) AS p
                       ORDER BY x.created_at DESC, x.id DESC LIMIT 1) c ON true
  WHERE k.deleted_at IS NULL;
 GRANT SELECT ON objective_lines, key_result_lines TO gnomon_web, gnomon_worker;
+
+-- ---- search
+-- What can be found, as words: a row for everything that has a title, kept by
+-- triggers (gnomon.make_searchable). No running role reads it: @@ is not
+-- leakproof, so under row-level security it could be no index condition.
+-- gnomon.search reads it as its owner, with the tenant and the hidden projects as
+-- conditions of its own. The document begins with the workspace and the type as
+-- lexemes that no text yields (a blank leads them), so that one GIN index meets
+-- tenant, type and words at once, and the work follows the rarest of them.
+CREATE TABLE search_entries (
+  workspace_id uuid NOT NULL REFERENCES workspaces,
+  entity_id    uuid NOT NULL,
+  entity_type  text COLLATE "C" NOT NULL,
+  project_id   uuid,
+  parent_id    uuid,                    -- what it stands on; gone with it
+  document     tsvector NOT NULL,
+  PRIMARY KEY (workspace_id, entity_id)
+);
+CREATE INDEX search_entries_document ON search_entries USING gin (document) WITH (gin_pending_list_limit = 256);
+SELECT gnomon.wall_project('project_id', 'search_entries');
+
+-- Words as they are and by their English stems; of a long text the beginning.
+-- "<" begins no tag here: what stands in one is text like all other.
+CREATE FUNCTION gnomon.search_document(workspace uuid, entity text, title text, body text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT array_to_tsvector(ARRAY[' ' || workspace, ' ' || entity])
+      || setweight(to_tsvector('simple', t.title) || to_tsvector('english', t.title), 'A')
+      || setweight(to_tsvector('simple', t.body) || to_tsvector('english', t.body), 'C')
+    FROM (SELECT replace(title, '<', ' ') AS title, replace(left(body, 20000), '<', ' ') AS body) t
+$$;
+
+-- The words of somebody who searches: all of them, "these in a row", -not this,
+-- this or that. The last one may be a beginning.
+CREATE FUNCTION gnomon.search_query(words text) RETURNS tsquery
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN t.last IS NULL THEN websearch_to_tsquery('simple', t.words)
+              ELSE websearch_to_tsquery('simple', left(t.words, -length(t.last))) && to_tsquery('simple', t.last || ':*') END
+         || websearch_to_tsquery('english', t.words)
+    FROM (SELECT w.words, CASE WHEN length(w.words) - length(replace(w.words, '"', '')) IN (0, 2, 4, 6, 8)
+                               THEN substring(w.words FROM '(?:^|[\s"])([[:alnum:]]{2,})$') END AS last
+            FROM (SELECT btrim(replace(words, '<', ' ')) AS words) w) t
+$$;
+
+-- What somebody typed when it is the key of a thing: AC-311, I-1042, O-12.
+CREATE FUNCTION gnomon.search_key(words text) RETURNS text[]
+LANGUAGE sql IMMUTABLE AS $$ SELECT regexp_match(upper(btrim(words)), '^([A-Z][A-Z0-9]{0,9})-([0-9]{1,9})$') $$;
+
+-- What matches in the workspace entered, among what is not hidden, with a rank: a
+-- title weighs more than a body, a key that was typed in full comes first. Of words
+-- that match more than 1,000 things only as many are ranked, together with those
+-- among the newest 5,000; is_partial says so. Rare words cost what they match,
+-- common ones no more than that.
+--   kinds  types to look for; {}: all
+CREATE FUNCTION gnomon.search(words text, kinds text[])
+RETURNS TABLE (entity_type text, entity_id uuid, rank integer, is_partial boolean)
+LANGUAGE plpgsql STABLE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+  ws constant uuid := gnomon.workspace();
+  hidden constant uuid[] := gnomon.hidden();
+  query constant tsquery := gnomon.search_query(words);
+  typed constant text[] := gnomon.search_key(words);
+  most constant integer := 1000;
+  among tsquery;
+  found uuid[] := '{}';
+  many boolean := false;
+BEGIN
+  IF ws IS NULL THEN RETURN; END IF;
+  IF numnode(query) > 0 THEN
+    among := format('''%s''', ' ' || ws)::tsquery && query;
+    IF kinds <> '{}' THEN
+      among := among && (SELECT string_agg(format('''%s''', ' ' || o), ' | ')::tsquery FROM unnest(kinds) o);
+    END IF;
+    found := ARRAY(SELECT e.entity_id FROM public.search_entries e
+                    WHERE e.document @@ among AND (e.workspace_id = ws) IS TRUE AND (e.project_id <> ALL (hidden)) IS NOT FALSE
+                    LIMIT most + 1);
+    many := cardinality(found) > most;
+    IF many THEN
+      found := ARRAY(SELECT unnest(found[:most]) UNION
+                     SELECT n.entity_id
+                       FROM (SELECT * FROM public.search_entries e WHERE e.workspace_id = ws ORDER BY e.entity_id DESC LIMIT 5000) n
+                      WHERE n.document @@ among AND (n.project_id <> ALL (hidden)) IS NOT FALSE);
+    END IF;
+  END IF;
+  RETURN QUERY
+  SELECT h.type, h.id, max(h.rank), many
+    FROM (
+      SELECT e.entity_type AS type, e.entity_id AS id,
+             least(1e6, ts_rank('{0.05,0.2,0.5,1}', e.document, query, 1) * 1e6)::integer AS rank
+        FROM public.search_entries e
+       WHERE e.workspace_id = ws AND e.entity_id = ANY (found)
+         AND (e.parent_id IS NULL OR EXISTS (SELECT FROM public.search_entries p WHERE p.workspace_id = ws AND p.entity_id = e.parent_id))
+      UNION ALL
+      SELECT 'person', m.user_id, least(1e6, ts_rank(to_tsvector('simple', u.name), query, 1) * 1e7)::integer
+        FROM public.workspace_members m JOIN public.users u ON u.id = m.user_id
+       WHERE m.workspace_id = ws AND (kinds = '{}' OR 'person' = ANY (kinds)) AND to_tsvector('simple', u.name) @@ query
+      UNION ALL
+      SELECT 'story', s.id, 2000000
+        FROM public.projects p JOIN public.stories s ON s.workspace_id = p.workspace_id AND s.project_id = p.id
+       WHERE p.workspace_id = ws AND p.key = typed[1] AND s.number = typed[2]::integer AND s.deleted_at IS NULL
+         AND p.id <> ALL (hidden) AND (kinds = '{}' OR 'story' = ANY (kinds))
+      UNION ALL
+      SELECT 'insight', i.id, 2000000
+        FROM public.agent_insights i
+       WHERE i.workspace_id = ws AND typed[1] = 'I' AND i.number = typed[2]::integer
+         AND (i.project_id <> ALL (hidden)) IS NOT FALSE AND (kinds = '{}' OR 'insight' = ANY (kinds))
+      UNION ALL
+      SELECT 'objective', o.id, 2000000
+        FROM public.objectives o
+       WHERE o.workspace_id = ws AND typed[1] = 'O' AND o.number = typed[2]::integer AND o.deleted_at IS NULL
+         AND (o.project_id <> ALL (hidden)) IS NOT FALSE AND (kinds = '{}' OR 'objective' = ANY (kinds))) h
+   GROUP BY h.type, h.id;
+END $$;
+GRANT EXECUTE ON FUNCTION gnomon.search, gnomon.search_query, gnomon.search_key TO gnomon_web, gnomon_worker;
+
+-- The place of a text where the words stand, as a list of pieces of which some
+-- match: [{"text": …, "isMatch": false}, …]. Text only, never markup.
+CREATE FUNCTION gnomon.snippet(body text, words text) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  query constant tsquery := gnomon.search_query(words);
+  plain constant text := replace(translate(left(body, 20000), chr(1) || chr(2) || chr(3), ''), '<', '<' || chr(3));
+  marks constant text := format('StartSel=%s, StopSel=%s, MinWords=12, MaxWords=30', chr(1), chr(2));
+  line text := ts_headline('simple', plain, query, marks);
+BEGIN
+  IF strpos(line, chr(1)) = 0 THEN line := ts_headline('english', plain, query, marks); END IF;
+  RETURN (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('text', p.text, 'isMatch', p.is_match) ORDER BY c.n, p.is_match DESC), '[]')
+      FROM string_to_table(regexp_replace(replace(line, chr(3), ''), '\s+', ' ', 'g'), chr(1)) WITH ORDINALITY AS c (piece, n)
+     CROSS JOIN LATERAL (VALUES (c.n > 1, CASE WHEN c.n > 1 THEN split_part(c.piece, chr(2), 1) END),
+                                (false, CASE WHEN c.n > 1 THEN split_part(c.piece, chr(2), 2) ELSE c.piece END)) AS p (is_match, text)
+     WHERE p.text <> '');
+END $$;
+GRANT EXECUTE ON FUNCTION gnomon.snippet TO gnomon_web, gnomon_worker;
+
+-- Makes the triggers that keep a table's rows in search_entries, and takes in
+-- those there are. Title and the rest are expressions over a row called r.
+--   columns   those the expressions read: a change of another costs nothing
+CREATE FUNCTION gnomon.make_searchable(watched regclass, entity text, title text, body text, columns text[],
+                                       alive text DEFAULT 'true', parent text DEFAULT 'NULL', project text DEFAULT 'r.project_id')
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  name constant text := 'search_' || (SELECT relname FROM pg_class WHERE oid = watched);
+  entry constant text := format('r.workspace_id, r.id, %L, %s, (%s)::uuid, gnomon.search_document(r.workspace_id, %L, %s, %s)',
+                                entity, project, parent, entity, title, body);
+  row_of constant text := (SELECT string_agg(format('%%1$s.%I', c), ', ') FROM unnest(columns) c);
+BEGIN
+  EXECUTE format($body$
+    CREATE FUNCTION gnomon.%1$I() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
+    DECLARE r public.%2$I := NEW;
+    BEGIN
+      IF %3$s THEN
+        INSERT INTO public.search_entries (workspace_id, entity_id, entity_type, project_id, parent_id, document) VALUES (%4$s)
+        ON CONFLICT (workspace_id, entity_id) DO UPDATE SET document = excluded.document;
+      ELSE
+        DELETE FROM public.search_entries e WHERE e.workspace_id = r.workspace_id AND e.entity_id = r.id;
+      END IF;
+      RETURN NULL;
+    END $f$ $body$, name, (SELECT relname FROM pg_class WHERE oid = watched), alive, entry);
+  EXECUTE format('CREATE TRIGGER search_insert AFTER INSERT ON %s FOR EACH ROW EXECUTE FUNCTION gnomon.%I()', watched, name);
+  EXECUTE format('CREATE TRIGGER search_update AFTER UPDATE ON %s FOR EACH ROW WHEN ((%s) IS DISTINCT FROM (%s)) EXECUTE FUNCTION gnomon.%I()',
+                 watched, format(row_of, 'OLD'), format(row_of, 'NEW'), name);
+  EXECUTE format('INSERT INTO public.search_entries (workspace_id, entity_id, entity_type, project_id, parent_id, document)
+                  SELECT %s FROM %s r WHERE %s', entry, watched, alive);
+END $$;
+SELECT gnomon.make_searchable('projects', 'project', 'concat_ws('' '', r.key, r.name)', 'r.description', '{key,name,description}', project => 'r.id');
+SELECT gnomon.make_searchable('epics', 'epic', 'r.title', 'r.description', '{title,description,deleted_at}', 'r.deleted_at IS NULL');
+SELECT gnomon.make_searchable('stories', 'story', 'r.title',
+  'concat_ws(E''\n'', r.description, (SELECT string_agg(x #>> ''{}'', E''\n'') FROM jsonb_array_elements(r.acceptance_criteria) x))',
+  '{title,description,acceptance_criteria,deleted_at}', 'r.deleted_at IS NULL');
+SELECT gnomon.make_searchable('sprints', 'sprint', 'r.name', 'r.goal', '{name,goal}');
+SELECT gnomon.make_searchable('agent_insights', 'insight', 'r.title', 'r.body', '{title,body}');
+SELECT gnomon.make_searchable('comments', 'comment', '''''', 'r.body', '{body,deleted_at}', 'r.deleted_at IS NULL', 'r.entity_id');
+SELECT gnomon.make_searchable('objectives', 'objective', 'r.title', 'r.description', '{title,description,deleted_at}', 'r.deleted_at IS NULL');
+SELECT gnomon.make_searchable('key_results', 'key_result', 'r.title', '''''', '{title,deleted_at}', 'r.deleted_at IS NULL', 'r.objective_id');
+
+-- Whatever has a page, by type and id: what it is called, what it says, and where
+-- it is shown. Looked up one by one (a hit, a notification), never listed.
+CREATE VIEW things WITH (security_invoker = true) AS
+SELECT 'story' AS type, s.workspace_id, s.id, p.key || '-' || s.number AS key, s.title, s.description AS body,
+       format('/w/%s/p/%s/stories/%s-%s', w.slug, p.key, p.key, s.number) AS path
+  FROM stories s JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id JOIN workspaces w ON w.id = s.workspace_id
+ WHERE s.deleted_at IS NULL
+UNION ALL
+SELECT 'epic', e.workspace_id, e.id, e.number::text, e.title, e.description, format('/w/%s/p/%s/epics/%s', w.slug, p.key, e.number)
+  FROM epics e JOIN projects p ON p.workspace_id = e.workspace_id AND p.id = e.project_id JOIN workspaces w ON w.id = e.workspace_id
+ WHERE e.deleted_at IS NULL
+UNION ALL
+SELECT 'sprint', s.workspace_id, s.id, s.number::text, s.name, s.goal, format('/w/%s/p/%s/sprints/%s', w.slug, p.key, s.number)
+  FROM sprints s JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id JOIN workspaces w ON w.id = s.workspace_id
+UNION ALL
+SELECT 'project', p.workspace_id, p.id, p.key, p.name, p.description, format('/w/%s/p/%s', w.slug, p.key)
+  FROM projects p JOIN workspaces w ON w.id = p.workspace_id
+UNION ALL
+SELECT 'insight', i.workspace_id, i.id, 'I-' || i.number, i.title, i.body, format('/w/%s/insights/I-%s', w.slug, i.number)
+  FROM agent_insights i JOIN workspaces w ON w.id = i.workspace_id
+UNION ALL
+SELECT 'objective', o.workspace_id, o.id, 'O-' || o.number, o.title, o.description, format('/w/%s/objectives/O-%s', w.slug, o.number)
+  FROM objectives o JOIN workspaces w ON w.id = o.workspace_id
+ WHERE o.deleted_at IS NULL
+UNION ALL
+SELECT 'key_result', k.workspace_id, k.id, 'O-' || o.number, k.title, o.title, format('/w/%s/objectives/O-%s', w.slug, o.number)
+  FROM key_results k JOIN objectives o ON o.workspace_id = k.workspace_id AND o.id = k.objective_id AND o.deleted_at IS NULL
+  JOIN workspaces w ON w.id = k.workspace_id
+ WHERE k.deleted_at IS NULL
+UNION ALL
+SELECT 'person', m.workspace_id, m.user_id, NULL, u.name, m.role, NULL
+  FROM workspace_members m JOIN users u ON u.id = m.user_id;
+GRANT SELECT ON things TO gnomon_web, gnomon_worker;

@@ -232,7 +232,6 @@ put_filters(struct op *op, const struct http_req *rq,
 		 * fields and for options alike */
 		if (!json_object_object_get_ex(filters, pairs[i].name, &chosen))
 			chosen = put_object(filters, pairs[i].name);
-		put(chosen, "value", pairs[i].value);
 		for (const char *rest = pairs[i].value; *rest;) {
 			size_t k = strcspn(rest, ",");
 
@@ -240,6 +239,7 @@ put_filters(struct op *op, const struct http_req *rq,
 				put_true(chosen, mem_dup_n(op, rest, k));
 			rest += k + (rest[k] == ',');
 		}
+		put(chosen, "value", pairs[i].value); /* last: q=value */
 		if (strcmp(pairs[i].name, "order") == 0 ||
 		    strcmp(pairs[i].name, "asOf") == 0)
 			continue;

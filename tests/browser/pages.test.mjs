@@ -73,6 +73,7 @@ before(async () => {
     found.insight = await link(walker, '/w/acme/insights', /\/I-\d+$/);
   }
   found.run = await link(walker, '/w/acme/runs', /\/R-\d+$/);
+  found.objective = await link(walker, '/w/acme/objectives?order=ends', /\/O-\d+$/);
   found.story = await link(walker, `${project}/stories`, /\/AC-\d+$/);
   found.member = await link(walker, '/w/acme/admin/members', /\/admin\/members\/[0-9a-f-]{36}$/);
   found.team = await link(walker, '/w/acme/admin/teams', /\/admin\/teams\/[0-9a-f-]{36}$/);
@@ -90,6 +91,7 @@ const pages = () => [
   '/w/acme/admin/members', '/w/acme/admin/members?q=nobody', found.member, '/w/acme/admin/teams', found.team, '/w/acme/admin/workspace', '/w/acme/admin/audit',
   `${project}/settings`, '/login',
   `${project}/sprints`, found.sprint, found.ended, `${found.sprint}/complete`, `${project}/velocity`,
+  '/w/acme/objectives', found.objective, '/w/acme/search', '/w/acme/search?q=payment', '/w/acme/search?q=nothinghasthis',
   '/help/api', '/help/errors', '/help/errors/version_conflict',
 ].filter(Boolean);
 
@@ -289,7 +291,7 @@ test('a story moves on the board by its form', { skip }, async () => {
   assert.equal(await column('Review').locator(`li[id="${key}"]`).count(), 1);
   assert.equal(await column('In progress').locator(`li[id="${key}"]`).count(), 0);
   await page.getByRole('link', { name: key, exact: true }).click();
-  assert.match(await page.locator('.hist').first().innerText(), /Mira Okafor moved it from in progress to review/);
+  assert.match(await page.locator('section[aria-labelledby=history] .hist').innerText(), /Mira Okafor moved it from in progress to review/);
   await page.getByLabel('Move to').selectOption({ label: 'In progress' });
   await page.getByRole('button', { name: 'Move story' }).click();
   await page.context().close();

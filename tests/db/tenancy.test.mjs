@@ -334,6 +334,7 @@ describe('the catalog', () => {
 			'remember_once',
 			'start_sprint',
 			'take_from_sprint',
+			'search',
 			'unwatch',
 			'remove_member',
 			'remove_project_member',

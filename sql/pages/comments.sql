@@ -1,0 +1,28 @@
+-- The forms of what is said about a thing, and of watching it. The parts that show
+-- it (talk, comments) stand with the thing's page; templates/partials/comments.html
+-- is their template.
+
+-- POST /w/{ws}/p/{project}/stories/{story}/comments     form of create_story_comment, then /w/{ws}/p/{project}/stories/{story}#comments
+-- message: The comment is added.
+-- path:   {story} key(story)
+-- page:   show_story
+
+-- POST /w/{ws}/p/{project}/stories/{story}/comments/{comment}     form of update_story_comment, then /w/{ws}/p/{project}/stories/{story}#comments
+-- message: The comment is changed.
+-- path:   {story} key(story), {comment} uuid
+-- page:   show_story
+
+-- POST /w/{ws}/p/{project}/stories/{story}/comments/{comment}/delete     form of delete_story_comment, then /w/{ws}/p/{project}/stories/{story}#comments
+-- message: The comment is deleted.
+-- path:   {story} key(story), {comment} uuid
+-- page:   show_story
+
+-- POST /w/{ws}/p/{project}/stories/{story}/watch     form of watch_story, then /w/{ws}/p/{project}/stories/{story}
+-- message: You watch this now. Its changes reach you as notifications.
+-- path:   {story} key(story)
+-- page:   show_story
+
+-- POST /w/{ws}/p/{project}/stories/{story}/unwatch     form of unwatch_story, then /w/{ws}/p/{project}/stories/{story}
+-- message: You have stopped watching this.
+-- path:   {story} key(story)
+-- page:   show_story
