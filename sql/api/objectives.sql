@@ -35,14 +35,15 @@ SELECT o.id, o.number, 'O-' || o.number AS key, o.title, o.description, o.status
        p.id AS "project.id", p.key AS "project.key", p.name AS "project.name",
        o.start_date AS "startDate", o.end_date AS "endDate", g.progress AS "progressShare",
        gnomon.elapsed(o.start_date, o.end_date, (gnomon.now() AT TIME ZONE w.timezone)::date) AS "expectedShare",
-       coalesce(g.key_results, 0) AS "keyResultCount", o.created_at AS "createdAt", o.updated_at AS "updatedAt", o.version
+       g.key_results AS "keyResultCount", o.created_at AS "createdAt", o.updated_at AS "updatedAt", o.version
   FROM o
   JOIN workspaces w ON w.id = o.workspace_id
   LEFT JOIN users u ON u.id = o.owner_id
   LEFT JOIN teams t ON t.workspace_id = o.workspace_id AND t.id = o.team_id
   LEFT JOIN projects p ON p.workspace_id = o.workspace_id AND p.id = o.project_id
-  LEFT JOIN LATERAL (SELECT x.progress, x.key_results FROM objective_progress x
-                      WHERE x.workspace_id = o.workspace_id AND x.objective_id = o.id) g ON true
+ CROSS JOIN LATERAL (SELECT count(*) AS key_results, sum(k.weight * gnomon.attained(k.start_value, k.current_value, k.target_value)) / sum(k.weight) AS progress
+                       FROM key_results k
+                      WHERE k.workspace_id = o.workspace_id AND k.objective_id = o.id AND k.deleted_at IS NULL) g
 
 -- GET /api/v1/workspaces/{ws}/objectives/{objective}               get_objective
 -- role:   viewer
@@ -84,14 +85,15 @@ SELECT o.refused AS "!", o.id, o.number, 'O-' || o.number AS key, o.title, o.des
        p.id AS "project.id", p.key AS "project.key", p.name AS "project.name",
        o.start_date AS "startDate", o.end_date AS "endDate", g.progress AS "progressShare",
        gnomon.elapsed(o.start_date, o.end_date, (gnomon.now() AT TIME ZONE w.timezone)::date) AS "expectedShare",
-       coalesce(g.key_results, 0) AS "keyResultCount", o.created_at AS "createdAt", o.updated_at AS "updatedAt", o.version
+       g.key_results AS "keyResultCount", o.created_at AS "createdAt", o.updated_at AS "updatedAt", o.version
   FROM o
   JOIN workspaces w ON w.id = o.workspace_id
   LEFT JOIN users u ON u.id = o.owner_id
   LEFT JOIN teams t ON t.workspace_id = o.workspace_id AND t.id = o.team_id
   LEFT JOIN projects p ON p.workspace_id = o.workspace_id AND p.id = o.project_id
-  LEFT JOIN LATERAL (SELECT x.progress, x.key_results FROM objective_progress x
-                      WHERE x.workspace_id = o.workspace_id AND x.objective_id = o.id) g ON true
+ CROSS JOIN LATERAL (SELECT count(*) AS key_results, sum(k.weight * gnomon.attained(k.start_value, k.current_value, k.target_value)) / sum(k.weight) AS progress
+                       FROM key_results k
+                      WHERE k.workspace_id = o.workspace_id AND k.objective_id = o.id AND k.deleted_at IS NULL) g
 
 -- DELETE /api/v1/workspaces/{ws}/objectives/{objective}            delete_objective
 -- Deletes an objective with its key results. Its history stays.

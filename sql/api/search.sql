@@ -9,12 +9,8 @@
 -- order:  best = h.rank int4 desc, h.entity_id~entityId uuid desc
 -- pool:   slow
 -- reply:  200 page of SearchHit
-SELECT h.entity_type AS type, h.entity_id AS id, t.key, t.title, t.path || CASE WHEN c.id IS NULL THEN '' ELSE '#c-' || c.id END AS path,
-       CASE WHEN h.entity_type = 'person' THEN '[]'
-            ELSE gnomon.snippet(coalesce(c.body, t.body), {q: :q ||} '') END AS snippet,
-       a.id AS "author.id", a.name AS "author.name", h.is_partial AS "isPartial", h.rank AS "~rank", h.entity_id AS "~entityId"
+SELECT h.entity_type AS type, h.entity_id AS id, t.key, t.title, t.path, gnomon.snippet(t.body, {q: :q ||} '') AS snippet,
+       t.author_id AS "author.id", t.author_name AS "author.name", h.is_partial AS "isPartial", h.rank AS "~rank", h.entity_id AS "~entityId"
   FROM (SELECT * FROM gnomon.search({q: :q ||} '', {type: :type ||} '{}') h WHERE true {page}) h
-  LEFT JOIN comments c ON h.entity_type = 'comment' AND c.workspace_id = gnomon.workspace() AND c.id = h.entity_id
-  LEFT JOIN users a ON a.id = c.author_id
-  JOIN things t ON t.workspace_id = gnomon.workspace() AND t.type = coalesce(c.entity_type, h.entity_type) AND t.id = coalesce(c.entity_id, h.entity_id)
+ CROSS JOIN LATERAL gnomon.thing(h.entity_type, h.entity_id) t
  WHERE true {page}

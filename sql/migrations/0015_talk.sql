@@ -128,15 +128,6 @@ RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT greatest(0, least(1, (day - start_date + 1)::double precision / (end_date - start_date + 1))) $$;
 GRANT EXECUTE ON FUNCTION gnomon.attained, gnomon.elapsed TO gnomon_web, gnomon_worker;
 
--- Progress of an objective: the mean of its key results by their weights. No
--- row while it has none.
-CREATE VIEW objective_progress WITH (security_invoker = true) AS
-SELECT k.workspace_id, k.objective_id, count(*) AS key_results,
-       sum(k.weight * gnomon.attained(k.start_value, k.current_value, k.target_value)) / sum(k.weight) AS progress
-  FROM key_results k
- WHERE k.deleted_at IS NULL
- GROUP BY k.workspace_id, k.objective_id;
-
 -- ---- what foreign keys cannot say: the project of what stands below something
 CREATE FUNCTION gnomon.entity_place() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE found_in uuid;
@@ -202,7 +193,7 @@ SELECT gnomon.make_asof('key_results', 'created_at');
 SELECT gnomon.make_asof('check_ins', 'created_at');
 
 SELECT gnomon.wall_project('project_id', 'comments', 'comment_mentions', 'watchers', 'objectives', 'key_results', 'check_ins');
-GRANT SELECT ON comments, comment_mentions, watchers, objectives, key_results, check_ins, objective_progress TO gnomon_web, gnomon_worker;
+GRANT SELECT ON comments, comment_mentions, watchers, objectives, key_results, check_ins TO gnomon_web, gnomon_worker;
 GRANT INSERT, UPDATE ON comments, objectives, key_results TO gnomon_web;
 GRANT INSERT ON watchers, check_ins TO gnomon_web;
 
@@ -390,18 +381,21 @@ BEGIN
 END $$;
 CREATE TRIGGER rules BEFORE INSERT OR UPDATE ON key_results FOR EACH ROW EXECUTE FUNCTION gnomon.key_result_rules();
 
--- Objectives and key results as API and pages show them.
+-- Objectives and key results as API and pages show them. Progress is the mean of
+-- the key results by their weights, NULL while there are none: a scalar subquery, so
+-- that a page of a list computes it for its own rows only.
 CREATE VIEW objective_lines WITH (security_invoker = true) AS
 SELECT o.*, u.name AS owner_name, t.name AS team_name, p.key AS project_key, p.name AS project_name,
-       g.progress, coalesce(g.key_results, 0) AS key_results,
+       (SELECT count(*) FROM key_results k
+         WHERE k.workspace_id = o.workspace_id AND k.objective_id = o.id AND k.deleted_at IS NULL) AS key_results,
+       (SELECT sum(k.weight * gnomon.attained(k.start_value, k.current_value, k.target_value)) / sum(k.weight) FROM key_results k
+         WHERE k.workspace_id = o.workspace_id AND k.objective_id = o.id AND k.deleted_at IS NULL) AS progress,
        gnomon.elapsed(o.start_date, o.end_date, (gnomon.now() AT TIME ZONE w.timezone)::date) AS expected
   FROM objectives o
   JOIN workspaces w ON w.id = o.workspace_id
   LEFT JOIN users u ON u.id = o.owner_id
   LEFT JOIN teams t ON t.workspace_id = o.workspace_id AND t.id = o.team_id
   LEFT JOIN projects p ON p.workspace_id = o.workspace_id AND p.id = o.project_id
-  LEFT JOIN LATERAL (SELECT x.progress, x.key_results FROM objective_progress x
-                      WHERE x.workspace_id = o.workspace_id AND x.objective_id = o.id) g ON true
  WHERE o.deleted_at IS NULL;
 
 CREATE VIEW key_result_lines WITH (security_invoker = true) AS
@@ -462,13 +456,15 @@ LANGUAGE sql IMMUTABLE AS $$ SELECT regexp_match(upper(btrim(words)), '^([A-Z][A
 
 -- What matches in the workspace entered, among what is not hidden, with a rank: a
 -- title weighs more than a body, a key that was typed in full comes first. Of words
--- that match more than 1,000 things only as many are ranked, together with those
--- among the newest 5,000; is_partial says so. Rare words cost what they match,
--- common ones no more than that.
+-- that match more than 1,000 things not all are ranked, and is_partial says so: those
+-- among the newest 5,000, and when these are few, 1,000 of any age. So rare words
+-- cost what they match, and common ones no more than that: which they are is what
+-- the planner expects of them, for counting them would cost what is to be saved.
 --   kinds  types to look for; {}: all
 CREATE FUNCTION gnomon.search(words text, kinds text[])
 RETURNS TABLE (entity_type text, entity_id uuid, rank integer, is_partial boolean)
-LANGUAGE plpgsql STABLE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET client_min_messages = warning AS $$
 #variable_conflict use_column
 DECLARE
   ws constant uuid := gnomon.workspace();
@@ -477,6 +473,7 @@ DECLARE
   typed constant text[] := gnomon.search_key(words);
   most constant integer := 1000;
   among tsquery;
+  plan json;
   found uuid[] := '{}';
   many boolean := false;
 BEGIN
@@ -484,17 +481,20 @@ BEGIN
   IF numnode(query) > 0 THEN
     among := format('''%s''', ' ' || ws)::tsquery && query;
     IF kinds <> '{}' THEN
-      among := among && (SELECT string_agg(format('''%s''', ' ' || o), ' | ')::tsquery FROM unnest(kinds) o);
+      among := among && (SELECT string_agg(format('''%s''', ' ' || k), ' | ')::tsquery FROM unnest(kinds) k);
     END IF;
-    found := ARRAY(SELECT e.entity_id FROM public.search_entries e
-                    WHERE e.document @@ among AND (e.workspace_id = ws) IS TRUE AND (e.project_id <> ALL (hidden)) IS NOT FALSE
-                    LIMIT most + 1);
-    many := cardinality(found) > most;
-    IF many THEN
-      found := ARRAY(SELECT unnest(found[:most]) UNION
-                     SELECT n.entity_id
+    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM public.search_entries WHERE document @@ %L', among) INTO plan;
+    IF (plan #>> '{0,Plan,Plan Rows}')::double precision > 10 * most THEN
+      many := true;
+      found := ARRAY(SELECT n.entity_id
                        FROM (SELECT * FROM public.search_entries e WHERE e.workspace_id = ws ORDER BY e.entity_id DESC LIMIT 5000) n
-                      WHERE n.document @@ among AND (n.project_id <> ALL (hidden)) IS NOT FALSE);
+                      WHERE n.document @@ among AND (n.project_id <> ALL (hidden)) IS NOT FALSE LIMIT most);
+    END IF;
+    IF cardinality(found) < most / 10 THEN
+      found := found || ARRAY(SELECT e.entity_id FROM public.search_entries e
+                               WHERE e.document @@ among AND (e.workspace_id = ws) IS TRUE AND (e.project_id <> ALL (hidden)) IS NOT FALSE
+                               LIMIT most + 1);
+      many := cardinality(found) > most;
     END IF;
   END IF;
   RETURN QUERY
@@ -531,7 +531,7 @@ GRANT EXECUTE ON FUNCTION gnomon.search, gnomon.search_query, gnomon.search_key 
 -- The place of a text where the words stand, as a list of pieces of which some
 -- match: [{"text": …, "isMatch": false}, …]. Text only, never markup.
 CREATE FUNCTION gnomon.snippet(body text, words text) RETURNS jsonb
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET client_min_messages = warning AS $$
 DECLARE
   query constant tsquery := gnomon.search_query(words);
   plain constant text := replace(translate(left(body, 20000), chr(1) || chr(2) || chr(3), ''), '<', '<' || chr(3));
@@ -590,36 +590,53 @@ SELECT gnomon.make_searchable('comments', 'comment', '''''', 'r.body', '{body,de
 SELECT gnomon.make_searchable('objectives', 'objective', 'r.title', 'r.description', '{title,description,deleted_at}', 'r.deleted_at IS NULL');
 SELECT gnomon.make_searchable('key_results', 'key_result', 'r.title', '''''', '{title,deleted_at}', 'r.deleted_at IS NULL', 'r.objective_id');
 
--- Whatever has a page, by type and id: what it is called, what it says, and where
--- it is shown. Looked up one by one (a hit, a notification), never listed.
-CREATE VIEW things WITH (security_invoker = true) AS
-SELECT 'story' AS type, s.workspace_id, s.id, p.key || '-' || s.number AS key, s.title, s.description AS body,
-       format('/w/%s/p/%s/stories/%s-%s', w.slug, p.key, p.key, s.number) AS path
-  FROM stories s JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id JOIN workspaces w ON w.id = s.workspace_id
- WHERE s.deleted_at IS NULL
-UNION ALL
-SELECT 'epic', e.workspace_id, e.id, e.number::text, e.title, e.description, format('/w/%s/p/%s/epics/%s', w.slug, p.key, e.number)
-  FROM epics e JOIN projects p ON p.workspace_id = e.workspace_id AND p.id = e.project_id JOIN workspaces w ON w.id = e.workspace_id
- WHERE e.deleted_at IS NULL
-UNION ALL
-SELECT 'sprint', s.workspace_id, s.id, s.number::text, s.name, s.goal, format('/w/%s/p/%s/sprints/%s', w.slug, p.key, s.number)
-  FROM sprints s JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id JOIN workspaces w ON w.id = s.workspace_id
-UNION ALL
-SELECT 'project', p.workspace_id, p.id, p.key, p.name, p.description, format('/w/%s/p/%s', w.slug, p.key)
-  FROM projects p JOIN workspaces w ON w.id = p.workspace_id
-UNION ALL
-SELECT 'insight', i.workspace_id, i.id, 'I-' || i.number, i.title, i.body, format('/w/%s/insights/I-%s', w.slug, i.number)
-  FROM agent_insights i JOIN workspaces w ON w.id = i.workspace_id
-UNION ALL
-SELECT 'objective', o.workspace_id, o.id, 'O-' || o.number, o.title, o.description, format('/w/%s/objectives/O-%s', w.slug, o.number)
-  FROM objectives o JOIN workspaces w ON w.id = o.workspace_id
- WHERE o.deleted_at IS NULL
-UNION ALL
-SELECT 'key_result', k.workspace_id, k.id, 'O-' || o.number, k.title, o.title, format('/w/%s/objectives/O-%s', w.slug, o.number)
-  FROM key_results k JOIN objectives o ON o.workspace_id = k.workspace_id AND o.id = k.objective_id AND o.deleted_at IS NULL
-  JOIN workspaces w ON w.id = k.workspace_id
- WHERE k.deleted_at IS NULL
-UNION ALL
-SELECT 'person', m.workspace_id, m.user_id, NULL, u.name, m.role, NULL
-  FROM workspace_members m JOIN users u ON u.id = m.user_id;
-GRANT SELECT ON things TO gnomon_web, gnomon_worker;
+-- What a thing is called, what it says, and where it is shown; no row when it is
+-- gone or hidden. For one thing at a time (a hit, a notification): a branch for each
+-- type, because a union of all would be planned, and read, as a whole.
+CREATE FUNCTION gnomon.thing(of_type text, of_id uuid)
+RETURNS TABLE (key text, title text, body text, path text, author_id uuid, author_name text)
+LANGUAGE plpgsql STABLE ROWS 1 AS $$
+#variable_conflict use_column
+DECLARE
+  ws constant uuid := gnomon.workspace();
+  home constant text := '/w/' || (SELECT w.slug FROM public.workspaces w WHERE w.id = ws);
+BEGIN
+  CASE of_type
+  WHEN 'story' THEN
+    RETURN QUERY SELECT p.key || '-' || s.number, s.title, s.description, format('%s/p/%s/stories/%s-%s', home, p.key, p.key, s.number), NULL::uuid, NULL::text
+      FROM public.stories s JOIN public.projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
+     WHERE s.workspace_id = ws AND s.id = of_id AND s.deleted_at IS NULL;
+  WHEN 'epic' THEN
+    RETURN QUERY SELECT e.number::text, e.title, e.description, format('%s/p/%s/epics/%s', home, p.key, e.number), NULL::uuid, NULL::text
+      FROM public.epics e JOIN public.projects p ON p.workspace_id = e.workspace_id AND p.id = e.project_id
+     WHERE e.workspace_id = ws AND e.id = of_id AND e.deleted_at IS NULL;
+  WHEN 'sprint' THEN
+    RETURN QUERY SELECT s.number::text, s.name, s.goal, format('%s/p/%s/sprints/%s', home, p.key, s.number), NULL::uuid, NULL::text
+      FROM public.sprints s JOIN public.projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
+     WHERE s.workspace_id = ws AND s.id = of_id;
+  WHEN 'project' THEN
+    RETURN QUERY SELECT p.key, p.name, p.description, format('%s/p/%s', home, p.key), NULL::uuid, NULL::text
+      FROM public.projects p WHERE p.workspace_id = ws AND p.id = of_id;
+  WHEN 'insight' THEN
+    RETURN QUERY SELECT 'I-' || i.number, i.title, i.body, format('%s/insights/I-%s', home, i.number), NULL::uuid, NULL::text
+      FROM public.agent_insights i WHERE i.workspace_id = ws AND i.id = of_id;
+  WHEN 'objective' THEN
+    RETURN QUERY SELECT 'O-' || o.number, o.title, o.description, format('%s/objectives/O-%s', home, o.number), NULL::uuid, NULL::text
+      FROM public.objectives o WHERE o.workspace_id = ws AND o.id = of_id AND o.deleted_at IS NULL;
+  WHEN 'key_result' THEN
+    RETURN QUERY SELECT 'O-' || o.number, k.title, o.title, format('%s/objectives/O-%s', home, o.number), NULL::uuid, NULL::text
+      FROM public.key_results k JOIN public.objectives o ON o.workspace_id = k.workspace_id AND o.id = k.objective_id AND o.deleted_at IS NULL
+     WHERE k.workspace_id = ws AND k.id = of_id AND k.deleted_at IS NULL;
+  WHEN 'comment' THEN
+    RETURN QUERY SELECT t.key, t.title, c.body, t.path || '#c-' || c.id, u.id, u.name
+      FROM public.comments c JOIN public.users u ON u.id = c.author_id
+     CROSS JOIN LATERAL gnomon.thing(c.entity_type, c.entity_id) t
+     WHERE c.workspace_id = ws AND c.id = of_id AND c.deleted_at IS NULL;
+  WHEN 'person' THEN
+    RETURN QUERY SELECT NULL::text, u.name, ''::text, NULL::text, NULL::uuid, NULL::text
+      FROM public.workspace_members m JOIN public.users u ON u.id = m.user_id
+     WHERE m.workspace_id = ws AND m.user_id = of_id;
+  ELSE RETURN;
+  END CASE;
+END $$;
+GRANT EXECUTE ON FUNCTION gnomon.thing TO gnomon_web, gnomon_worker;

@@ -7,7 +7,8 @@
 -- pool:   slow
 -- part: totals one
 SELECT h."hitCount", h."hitCount" = 1 AS "isOne", h."isPartial",
-       CASE WHEN cardinality(h.exact) = 1 THEN (SELECT t.path FROM things t WHERE t.workspace_id = gnomon.workspace() AND t.id = h.exact[1]) END AS "!redirect"
+       CASE WHEN cardinality(h.exact) = 1 THEN (SELECT t.path FROM gnomon.thing(h.kind[1], h.exact[1]) t) END AS "!redirect"
   FROM (SELECT count(*) AS "hitCount", coalesce(bool_or(s.is_partial), false) AS "isPartial",
-               array_agg(s.entity_id) FILTER (WHERE s.rank = 2000000) AS exact
+               array_agg(s.entity_id) FILTER (WHERE s.rank = 2000000) AS exact,
+               array_agg(s.entity_type) FILTER (WHERE s.rank = 2000000) AS kind
           FROM gnomon.search({q: :q ||} '', {type: :type ||} '{}') s) h
