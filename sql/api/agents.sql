@@ -66,17 +66,24 @@ SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleC
 -- path:   {agent} text(1..64)
 -- body:   AgentConfigPut
 -- reply:  200 AgentConfig
-WITH c AS (
+WITH o AS MATERIALIZED (
+  SELECT * FROM agent_configs c
+   WHERE c.workspace_id = gnomon.workspace() AND c.agent_key = :agent
+     FOR NO KEY UPDATE
+), c AS (
   UPDATE agent_configs c
      SET enabled = b.enabled, thresholds = b.thresholds, delivery = b.delivery, updated_at = gnomon.now(),
          schedule_cron = CASE WHEN b.schedule_cron = o.schedule_cron THEN o.schedule_cron ELSE gnomon.checked_schedule(b.schedule_cron) END
-    FROM agent_configs o
-   CROSS JOIN LATERAL jsonb_populate_record(o, :body) b
-   WHERE o.workspace_id = gnomon.workspace() AND o.agent_key = :agent
-     AND c.workspace_id = o.workspace_id AND c.id = o.id
+    FROM o
+   CROSS JOIN LATERAL jsonb_populate_record(NULL::agent_configs, to_jsonb(o) || :body) b
+   WHERE c.workspace_id = gnomon.workspace() AND c.id = o.id
   RETURNING c.*)
 SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleCron", c.thresholds, c.delivery,
-       gnomon.cron_next(c.schedule_cron, w.timezone, gnomon.now()) AS "nextRunAt"
+       gnomon.cron_next(c.schedule_cron, w.timezone, gnomon.now()) AS "nextRunAt",
+       (SELECT count(*) FROM o
+         CROSS JOIN LATERAL gnomon.changed_fields(to_jsonb(o) - 'updated_at', to_jsonb(c) - 'updated_at') d
+         CROSS JOIN LATERAL gnomon.audit('agent.configured', 'agent_config', c.id, d || jsonb_build_object('agent', c.agent_key))
+         WHERE d <> '{}') AS "~audited"
   FROM c JOIN workspaces w ON w.id = c.workspace_id
 
 -- GET /api/v1/workspaces/{ws}/ai/usage                            get_ai_usage

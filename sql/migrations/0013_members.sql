@@ -466,7 +466,7 @@ BEGIN
                                AND n.sent_at > gnomon.now() - interval '1 day' AND n.id <> which LIMIT 100) n) >= 100 THEN
     PERFORM gnomon.refuse('rate_limited', '100 invitations a day');
   END IF;
-  SELECT n.email, n.sent_at, w.name AS workspace, p.name AS project INTO i
+  SELECT n.email, n.sent_at, n.role, n.project_role, w.name AS workspace, p.name AS project INTO i
     FROM public.invitations n
     JOIN public.workspaces w ON w.id = n.workspace_id
     LEFT JOIN public.projects p ON p.workspace_id = n.workspace_id AND p.id = n.project_id
@@ -476,7 +476,7 @@ BEGIN
    WHERE n.workspace_id = gnomon.workspace() AND n.id = which;
   PERFORM gnomon.queue_mail(NULL, i.email, 'invitation', jsonb_build_object(
     'link', jsonb_build_object('path', '/invite', 'seal', 'invite:' || which),
-    'workspace', i.workspace, 'project', i.project, 'inviter', gnomon.name_of(gnomon.actor())));
+    'workspace', i.workspace, 'project', i.project, 'role', coalesce(i.project_role, i.role), 'inviter', gnomon.name_of(gnomon.actor())));
 END $$;
 
 -- Invites an address to the workspace entered, or with project_role to the
@@ -721,6 +721,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     WHEN 'project.member_added' THEN format('added %s to the project %s as %s', details ->> 'name', subject, details #>> '{role,1}')
     WHEN 'project.member_role_changed' THEN format('changed the role of %s in the project %s from %s to %s', details ->> 'name', subject, details #>> '{role,0}', details #>> '{role,1}')
     WHEN 'project.member_removed' THEN format('removed %s from the project %s', details ->> 'name', subject)
+    WHEN 'agent.configured' THEN format('changed the agent %s: %s', replace(details ->> 'agent', '_', ' '), f.fields)
     WHEN 'team.created' THEN 'made the team ' || (details ->> 'name')
     WHEN 'team.changed' THEN format('changed the team %s: %s', coalesce(subject, details #>> '{name,1}'), f.fields)
     WHEN 'team.deleted' THEN 'deleted the team ' || (details ->> 'name')
@@ -728,7 +729,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     WHEN 'team.lead_changed' THEN format('made %s %s of the team %s', details ->> 'name', CASE WHEN (details #>> '{isLead,1}')::boolean THEN 'a lead' ELSE 'a plain member' END, coalesce(subject, '(deleted)'))
     WHEN 'team.member_removed' THEN format('took %s out of the team %s', details ->> 'name', coalesce(subject, '(deleted)'))
     ELSE concat_ws(': ', translate(action, '._', '  '), coalesce(subject, details ->> 'name')) END
-    FROM (SELECT string_agg(CASE WHEN jsonb_typeof(d.value) <> 'array' THEN d.key
+    FROM (SELECT string_agg(CASE WHEN jsonb_typeof(d.value) <> 'array' THEN NULL
                                  WHEN length(d.value ->> 0) + length(d.value ->> 1) < 100
                                  THEN format('%s from %s to %s', replace(d.key, '_', ' '), d.value ->> 0, d.value ->> 1)
                                  ELSE replace(d.key, '_', ' ') END, ', ' ORDER BY d.key) AS fields
