@@ -135,12 +135,12 @@ SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body,
        c.edited_at AS "editedAt", c.created_at AS "createdAt", c.updated_at AS "updatedAt", c.version
   FROM sprints s
   JOIN comment_lines c ON c.workspace_id = s.workspace_id AND c.entity_id = s.id
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number} {page}
 
 -- part: sprint needed
 SELECT s.id FROM sprints s
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
 
 -- POST /api/v1/projects/{project}/sprints/{sprint}/comments        create_sprint_comment
@@ -154,7 +154,7 @@ SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body,
        c.edited_at AS "editedAt", c.created_at AS "createdAt", c.updated_at AS "updatedAt", c.version
   FROM sprints s
  CROSS JOIN LATERAL gnomon.add_comment('sprint', s.id, :body ->> 'body') c
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
 
 -- PATCH /api/v1/projects/{project}/sprints/{sprint}/comments/{comment} update_sprint_comment
@@ -168,7 +168,7 @@ SELECT c.refused AS "!", (c.line).id, (c.line).author_id AS "author.id", (c.line
        (c.line).edited_at AS "editedAt", (c.line).created_at AS "createdAt", (c.line).updated_at AS "updatedAt", (c.line).version
   FROM sprints s
  CROSS JOIN LATERAL gnomon.edit_comment(s.id, :comment, :body ->> 'body', (:body ->> 'version')::integer) c
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
 
 -- DELETE /api/v1/projects/{project}/sprints/{sprint}/comments/{comment} delete_sprint_comment
@@ -180,7 +180,7 @@ SELECT c.refused AS "!", (c.line).id, (c.line).author_id AS "author.id", (c.line
 SELECT c AS id
   FROM sprints s
  CROSS JOIN LATERAL gnomon.delete_comment(s.id, :comment) c
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
 
 -- GET /api/v1/workspaces/{ws}/objectives/{objective}/comments      list_objective_comments

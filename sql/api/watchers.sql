@@ -85,14 +85,14 @@ SELECT u.id, u.name, w.since
   FROM sprints s
   JOIN watchers w ON w.workspace_id = s.workspace_id AND w.entity_id = s.id
   JOIN users u ON u.id = w.user_id
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
  ORDER BY w.since, u.id
  LIMIT 200
 
 -- part: sprint needed
 SELECT s.id FROM sprints s
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
 
 -- PUT /api/v1/projects/{project}/sprints/{sprint}/watch            watch_sprint
@@ -102,7 +102,7 @@ SELECT s.id FROM sprints s
 -- reply:  204
 SELECT gnomon.watch('sprint', s.id) AS "isWatching"
   FROM sprints s
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
 
 -- DELETE /api/v1/projects/{project}/sprints/{sprint}/watch         unwatch_sprint
@@ -112,7 +112,7 @@ SELECT gnomon.watch('sprint', s.id) AS "isWatching"
 -- reply:  204
 SELECT gnomon.unwatch(s.id) AS "isWatching"
   FROM sprints s
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
 
 -- GET /api/v1/workspaces/{ws}/objectives/{objective}/watchers      list_objective_watchers

@@ -217,7 +217,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       LEFT JOIN public.project_members pm ON pm.workspace_id = m.workspace_id AND pm.project_id = in_project AND pm.user_id = m.user_id
      CROSS JOIN LATERAL (SELECT DISTINCT handle FROM unnest(ARRAY[lower(u.name), replace(lower(u.name), ' ', '.'),
                            replace(lower(u.name), ' ', ''), split_part(lower(u.name), ' ', 1)]) handle WHERE handle <> '') h
-     WHERE m.workspace_id = in_workspace AND gnomon.role_in(m.role, pm.role, coalesce(p.is_private, false)) IS NOT NULL
+     WHERE m.workspace_id = in_workspace AND m.removed_at IS NULL
+       AND gnomon.role_in(m.role, pm.role, coalesce(p.is_private, false)) IS NOT NULL
   ), best AS (
     SELECT p.n, s.user_id, rank() OVER (PARTITION BY p.n ORDER BY length(s.handle) DESC) AS place
       FROM pieces p
@@ -241,7 +242,7 @@ BEGIN
   ELSE
     INSERT INTO public.watchers (workspace_id, user_id, entity_type, entity_id)
     SELECT m.workspace_id, m.user_id, NEW.entity_type, NEW.entity_id FROM public.workspace_members m
-     WHERE m.workspace_id = NEW.workspace_id AND m.user_id = NEW.author_id
+     WHERE m.workspace_id = NEW.workspace_id AND m.user_id = NEW.author_id AND m.removed_at IS NULL
     ON CONFLICT DO NOTHING;
   END IF;
   RETURN NULL;
@@ -256,7 +257,7 @@ BEGIN
   INSERT INTO public.watchers (workspace_id, user_id, entity_type, entity_id)
   SELECT m.workspace_id, m.user_id, TG_ARGV[0], NEW.id
     FROM public.workspace_members m
-   WHERE m.workspace_id = NEW.workspace_id
+   WHERE m.workspace_id = NEW.workspace_id AND m.removed_at IS NULL
      AND m.user_id IN (CASE TG_OP WHEN 'INSERT' THEN gnomon.actor() END, (to_jsonb(NEW) ->> TG_ARGV[1])::uuid)
   ON CONFLICT DO NOTHING;
   RETURN NULL;
@@ -270,6 +271,17 @@ CREATE TRIGGER watch_new AFTER INSERT ON sprints FOR EACH ROW WHEN (gnomon.actor
 CREATE TRIGGER watch_new AFTER INSERT ON objectives FOR EACH ROW EXECUTE FUNCTION gnomon.watch_own('objective', 'owner_id');
 CREATE TRIGGER watch_given AFTER UPDATE OF owner_id ON objectives FOR EACH ROW
   WHEN (NEW.owner_id IS NOT NULL AND NEW.owner_id IS DISTINCT FROM OLD.owner_id) EXECUTE FUNCTION gnomon.watch_own('objective', 'owner_id');
+
+-- Who leaves the workspace hears of nothing there any more.
+CREATE FUNCTION gnomon.forget_watcher() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  DELETE FROM public.watchers w WHERE w.workspace_id = NEW.workspace_id AND w.user_id = NEW.user_id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER forget_watcher AFTER UPDATE OF removed_at ON workspace_members FOR EACH ROW
+  WHEN (NEW.removed_at IS NOT NULL AND OLD.removed_at IS NULL) EXECUTE FUNCTION gnomon.forget_watcher();
+CREATE INDEX watchers_user ON watchers (workspace_id, user_id);
 
 -- Who entered watches a thing, or stops. Stopping is forgetting: running roles
 -- remove no rows, so this does it, and only their own.
@@ -508,7 +520,7 @@ BEGIN
       UNION ALL
       SELECT 'person', m.user_id, least(1e6, ts_rank(to_tsvector('simple', u.name), query, 1) * 1e7)::integer
         FROM public.workspace_members m JOIN public.users u ON u.id = m.user_id
-       WHERE m.workspace_id = ws AND (kinds = '{}' OR 'person' = ANY (kinds)) AND to_tsvector('simple', u.name) @@ query
+       WHERE m.workspace_id = ws AND m.removed_at IS NULL AND (kinds = '{}' OR 'person' = ANY (kinds)) AND to_tsvector('simple', u.name) @@ query
       UNION ALL
       SELECT 'story', s.id, 2000000
         FROM public.projects p JOIN public.stories s ON s.workspace_id = p.workspace_id AND s.project_id = p.id
@@ -550,7 +562,8 @@ GRANT EXECUTE ON FUNCTION gnomon.snippet TO gnomon_web, gnomon_worker;
 
 -- Makes the triggers that keep a table's rows in search_entries, and takes in
 -- those there are. Title and the rest are expressions over a row called r.
---   columns   those the expressions read: a change of another costs nothing
+--   columns   those the expressions read: a change of another costs nothing; {}:
+--             all, those that come later included
 CREATE FUNCTION gnomon.make_searchable(watched regclass, entity text, title text, body text, columns text[],
                                        alive text DEFAULT 'true', parent text DEFAULT 'NULL', project text DEFAULT 'r.project_id')
 RETURNS void LANGUAGE plpgsql AS $$
@@ -558,7 +571,7 @@ DECLARE
   name constant text := 'search_' || (SELECT relname FROM pg_class WHERE oid = watched);
   entry constant text := format('r.workspace_id, r.id, %L, %s, (%s)::uuid, gnomon.search_document(r.workspace_id, %L, %s, %s)',
                                 entity, project, parent, entity, title, body);
-  row_of constant text := (SELECT string_agg(format('%%1$s.%I', c), ', ') FROM unnest(columns) c);
+  row_of constant text := coalesce((SELECT string_agg(format('%%1$s.%I', c), ', ') FROM unnest(columns) c), '%1$s.*');
 BEGIN
   EXECUTE format($body$
     CREATE FUNCTION gnomon.%1$I() RETURNS trigger
@@ -584,7 +597,7 @@ SELECT gnomon.make_searchable('epics', 'epic', 'r.title', 'r.description', '{tit
 SELECT gnomon.make_searchable('stories', 'story', 'r.title',
   'concat_ws(E''\n'', r.description, (SELECT string_agg(x #>> ''{}'', E''\n'') FROM jsonb_array_elements(r.acceptance_criteria) x))',
   '{title,description,acceptance_criteria,deleted_at}', 'r.deleted_at IS NULL');
-SELECT gnomon.make_searchable('sprints', 'sprint', 'r.name', 'r.goal', '{name,goal}');
+SELECT gnomon.make_searchable('sprints', 'sprint', 'r.name', 'r.goal', '{}', 'to_jsonb(r) ->> ''deleted_at'' IS NULL');
 SELECT gnomon.make_searchable('agent_insights', 'insight', 'r.title', 'r.body', '{title,body}');
 SELECT gnomon.make_searchable('comments', 'comment', '''''', 'r.body', '{body,deleted_at}', 'r.deleted_at IS NULL', 'r.entity_id');
 SELECT gnomon.make_searchable('objectives', 'objective', 'r.title', 'r.description', '{title,description,deleted_at}', 'r.deleted_at IS NULL');
@@ -613,7 +626,7 @@ BEGIN
   WHEN 'sprint' THEN
     RETURN QUERY SELECT s.number::text, s.name, s.goal, format('%s/p/%s/sprints/%s', home, p.key, s.number), NULL::uuid, NULL::text
       FROM public.sprints s JOIN public.projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
-     WHERE s.workspace_id = ws AND s.id = of_id;
+     WHERE s.workspace_id = ws AND s.id = of_id AND to_jsonb(s) ->> 'deleted_at' IS NULL;
   WHEN 'project' THEN
     RETURN QUERY SELECT p.key, p.name, p.description, format('%s/p/%s', home, p.key), NULL::uuid, NULL::text
       FROM public.projects p WHERE p.workspace_id = ws AND p.id = of_id;

@@ -26,3 +26,28 @@
 -- message: You have stopped watching this.
 -- path:   {story} key(story)
 -- page:   show_story
+
+-- POST /w/{ws}/p/{project}/sprints/{sprint}/comments     form of create_sprint_comment, then /w/{ws}/p/{project}/sprints/{sprint}#comments
+-- message: The comment is added.
+-- path:   {sprint} key
+-- page:   show_sprint
+
+-- POST /w/{ws}/p/{project}/sprints/{sprint}/comments/{comment}     form of update_sprint_comment, then /w/{ws}/p/{project}/sprints/{sprint}#comments
+-- message: The comment is changed.
+-- path:   {sprint} key, {comment} uuid
+-- page:   show_sprint
+
+-- POST /w/{ws}/p/{project}/sprints/{sprint}/comments/{comment}/delete     form of delete_sprint_comment, then /w/{ws}/p/{project}/sprints/{sprint}#comments
+-- message: The comment is deleted.
+-- path:   {sprint} key, {comment} uuid
+-- page:   show_sprint
+
+-- POST /w/{ws}/p/{project}/sprints/{sprint}/watch     form of watch_sprint, then /w/{ws}/p/{project}/sprints/{sprint}
+-- message: You watch this now. Its changes reach you as notifications.
+-- path:   {sprint} key
+-- page:   show_sprint
+
+-- POST /w/{ws}/p/{project}/sprints/{sprint}/unwatch     form of unwatch_sprint, then /w/{ws}/p/{project}/sprints/{sprint}
+-- message: You have stopped watching this.
+-- path:   {sprint} key
+-- page:   show_sprint

@@ -61,8 +61,16 @@ test('of what is hidden nobody learns who watches it, nor starts to', async () =
 test('who leaves the workspace watches nothing there', async () => {
 	const s = await story({})
 	assert.equal((await call('PUT', `${s.path}/watch`, t.viewer)).status, 204)
-	sql(`UPDATE stories SET assignee_id = NULL WHERE workspace_id = ${lit(t.id)} AND assignee_id = ${lit(t.viewer.id)};
-	     UPDATE objectives SET owner_id = NULL WHERE workspace_id = ${lit(t.id)};
-	     DELETE FROM workspace_members WHERE workspace_id = ${lit(t.id)} AND user_id = ${lit(t.viewer.id)}`)
+	assert.equal((await watchers(s.path)).length, 2)
+	assert.ok((await call('DELETE', `${t.base}/members/${t.viewer.id}`, t.owner)).status < 300)
 	assert.deepEqual(await watchers(s.path), [t.owner.id])
+})
+
+test('who left is named by nobody, and found by no search', async () => {
+	const s = await story({})
+	const name = `Gone${Date.now().toString(36)}`
+	sql(`UPDATE users SET name = ${lit(name)} WHERE id = ${lit(t.viewer.id)}`)
+	const made = await ok(post(`${s.path}/comments`, { ...t.owner, json: { body: `@${name}` } }), 201)
+	assert.deepEqual(made.mentions, [])
+	assert.ok(!(await ok(get(`${t.base}/search?q=${name}`, t.owner))).items.some(h => h.type === 'person'))
 })
