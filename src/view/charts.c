@@ -581,10 +581,10 @@ find_room(struct place *p, const struct place *others, size_t n)
 {
 	double wanted = p->y;
 
-	for (; p->y >= TOP; p->y -= SCOPE_HEIGHT)
+	for (; p->y >= TOP; p->y -= SCOPE_HEIGHT / 3.0)
 		if (is_free(p, others, n))
 			return true;
-	for (p->y = wanted; p->y < BOTTOM; p->y += SCOPE_HEIGHT)
+	for (p->y = wanted; p->y < BOTTOM; p->y += SCOPE_HEIGHT / 3.0)
 		if (is_free(p, others, n))
 			return true;
 	return false;

@@ -292,3 +292,31 @@ describe('how long stories take', () => {
 		await refused(get(`${u.path}/analytics/throughput?from=2020-01-01`, u.owner), 422, 'validation_failed')
 	})
 })
+
+// Asked as the web asks: prepared, with a generic plan, as its role.
+test('what is asked of a sprint reads its stories, not all of the project', async () => {
+	const t = await told('UTC', '2026-05-01 09:00', [1, 2, 3], [
+		['2026-05-04 08:00', `plan('2026-05-04', '2026-05-08')`, 'add(1, 1, 2, 3)'],
+		['2026-05-04 09:00', 'start(1)'],
+	])
+	sql(`INSERT INTO stories (workspace_id, project_id, title, status, status_since) SELECT ${lit(t.id)}, ${lit(t.project.id)}, 'Another', CASE n % 50 WHEN 0 THEN 'done' ELSE 'backlog' END, '2026-05-05' FROM generate_series(1, 5000) n;
+	     ANALYZE stories; ANALYZE sprint_items; ANALYZE events`)
+	const plan = (name, text) => JSON.parse(t.at('2026-05-06 12:00', `SET LOCAL plan_cache_mode = force_generic_plan; PREPARE ${name}(uuid) AS ${text};
+		EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE ${name}(${lit(t.sprints[0].id)})`))
+	/** How many rows the plan read of a table, those it threw away as well. */
+	const read = (node, table, sum = { n: 0 }) => {
+		if (node['Relation Name'] === table) sum.n += (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops']
+		for (const child of node.Plans ?? []) read(child, table, sum)
+		return sum.n
+	}
+	for (const [name, text] of Object.entries({
+		burndown: 'SELECT b.* FROM sprints s CROSS JOIN LATERAL gnomon.burndown(s.id) b WHERE s.workspace_id = gnomon.workspace() AND s.id = $1',
+		numbers: 'SELECT n.* FROM sprints s CROSS JOIN LATERAL gnomon.sprint_numbers(s.id) n WHERE s.workspace_id = gnomon.workspace() AND s.id = $1',
+		changes: 'SELECT c.* FROM sprints s CROSS JOIN LATERAL gnomon.scope_changes(s.id) c WHERE s.workspace_id = gnomon.workspace() AND s.id = $1',
+	})) {
+		const [{ Plan }] = plan(name, text)
+		assert.ok(read(Plan, 'stories') <= 12, `${name}: ${read(Plan, 'stories')} stories read`)
+	}
+	const [{ Plan }] = plan('finished', `SELECT f.* FROM gnomon.finished_stories('2026-05-05', '2026-05-06') f WHERE $1 IS NOT NULL`)
+	assert.ok(read(Plan, 'stories') <= 100, `${read(Plan, 'stories')} stories read`)
+})

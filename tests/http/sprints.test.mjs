@@ -206,6 +206,30 @@ describe('what is in it', () => {
 		assert.deepEqual((await detail(t, plan)).items, [])
 		assert.equal(sql(`SELECT count(*) FROM sprint_items WHERE story_id = ${lit(s.id)} AND removed_at IS NULL`), '1')
 	})
+	test('added to several sprints at once a story ends in one of them', async () => {
+		const plans = await Promise.all([1, 2, 3, 4].map(n => make(t, { name: `Plan ${n}`, startDate: day(20 + n), endDate: day(30 + n) })))
+		const s = await story(t)
+		const replies = await Promise.all(Array.from({ length: 12 }, (_, i) => add(t, plans[i % 4], s)))
+		for (const r of replies) assert.equal(r.status, 201, r.text)
+		assert.equal(sql(`SELECT count(*) FROM sprint_items WHERE story_id = ${lit(s.id)} AND removed_at IS NULL`), '1')
+	})
+	test('a story that is added while its sprint is completed is in one place', async () => {
+		for (let round = 0; round < 5; round++) {
+			const u = await tenant({ stories: 0 })
+			const s = await make(u)
+			const [a, b] = [await story(u), await story(u)]
+			await ok(add(u, s, a), 201)
+			const running = await ok(start(u, s))
+			const plan = await make(u, { name: 'Next', startDate: day(14), endDate: day(20) })
+			const [added, moved, completed] = await Promise.all([add(u, running, b), add(u, plan, a), complete(u, running, { unfinished: 'new' })])
+			assert.equal(completed.status, 200, completed.text)
+			assert.equal(moved.status, 201, moved.text)
+			assert.ok([201, 409].includes(added.status), added.text)
+			for (const x of [a, b])
+				assert.ok(Number(sql(`SELECT count(*) FROM sprint_items i JOIN sprints n ON n.id = i.sprint_id WHERE i.story_id = ${lit(x.id)} AND i.removed_at IS NULL AND n.status <> 'completed'`)) <= 1)
+			assert.equal(sql(`SELECT count(*) FROM sprint_items i JOIN sprints n ON n.id = i.sprint_id WHERE i.story_id = ${lit(a.id)} AND i.removed_at IS NULL AND n.status <> 'completed'`), '1')
+		}
+	})
 	test('what is done, deleted or of elsewhere is refused', async () => {
 		const done = await story(t, { status: 'done' })
 		assert.equal(sentence(await refused(add(t, active, done), 409, 'illegal_state')), `${done.key} is done already.`)
