@@ -399,6 +399,12 @@ http__enter_call(struct op *op, const struct http_req *rq,
 	return e;
 }
 
+enum err
+http_enter(struct op *op, const struct http_req *rq, struct db_call *out_call)
+{
+	return http__enter_call(op, rq, rq->endpoint, out_call);
+}
+
 /* Pages say how long their list is; programs count for themselves. */
 static bool
 counts(const struct endpoint *gate, const struct http_args *args)

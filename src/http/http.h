@@ -72,6 +72,13 @@ http_query(struct op *op, const struct http_req *rq, const char *name);
 /* A string member of the body; "" when it has none. */
 const char *http_text(const struct http_req *rq, const char *name);
 
+/* The call that lets a handler's own statements in by the door the request came
+ * through, with its credential, tenant and role: it goes before them, in the
+ * same run. */
+struct db_call;
+enum err http_enter(struct op *op, const struct http_req *rq,
+    struct db_call *out_call) MUST_CHECK;
+
 /* Adds a header line. The value must not come from a client. */
 void http_header(struct http_resp *rs, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -14,7 +14,7 @@
 #include "gen/queries.h"
 #include "jobs/jobs_priv.h"
 
-static const char lease[] = "5 minutes";
+static const char usual_lease[] = "5 minutes";
 
 /* Every kind of job; the agents' are "agent:<key>:run". */
 static const struct kind {
@@ -25,11 +25,29 @@ static const struct kind {
     {"sprints:snapshot", jobs__snapshot_sprints},
     {"sprints:auto_complete", jobs__complete_sprints},
     {"metrics:aggregate", jobs__aggregate_metrics},
+    {"webhook:deliver", jobs__deliver},
+    {"notifications:digest", jobs__send_digests},
 };
 
+#define APART "{mail:send,webhook:deliver,notifications:digest}"
 const struct jobs_lane jobs_lanes[] = {
-    {.name = "mail", .kinds = "{mail:send}", .processes = 1, .idle_ms = 500},
-    {.name = "rest", .except = "{mail:send}", .processes = 1, .idle_ms = 1000},
+    {.name = "events",
+	.kinds = "{notifications:digest}",
+	.processes = 1,
+	.idle_ms = 500,
+	.before = jobs__follow},
+    {.name = "mail",
+	.kinds = "{mail:send}",
+	.processes = 1,
+	.idle_ms = 500,
+	.lease = "2 minutes"},
+    /* two, so that one receiver that is slow does not stop all others */
+    {.name = "webhooks",
+	.kinds = "{webhook:deliver}",
+	.processes = 2,
+	.idle_ms = 500,
+	.lease = "1 minute"},
+    {.name = "rest", .except = APART, .processes = 1, .idle_ms = 1000},
 };
 const size_t n_jobs_lanes = nitems(jobs_lanes);
 
@@ -97,6 +115,9 @@ jobs_tick(struct op *op, const char *kind)
 	    {"forget_once", q_forget_once},
 	    {"forget_sessions", q_forget_sessions},
 	    {"forget_jobs", q_forget_jobs},
+	    {"enqueue_digests", q_enqueue_digests},
+	    {"forget_deliveries", q_forget_deliveries},
+	    {"forget_notifications", q_forget_notifications},
 	};
 	const struct agent *agent = kind ? agent_of(kind) : NULL;
 	struct op *part = op_new(op, op->id, op->db);
@@ -190,8 +211,8 @@ finish(struct op *op, const char *queue, const struct job *job,
 }
 
 static enum err
-work(struct op *op, const char *only, const char *except, bool *out_done,
-    bool *out_good)
+work(struct op *op, const char *only, const char *except, const char *lease,
+    bool *out_done, bool *out_good)
 {
 	const char *failure = NULL;
 	int64_t from = now_us();
@@ -231,7 +252,7 @@ enum err
 jobs_work_one(struct op *op, const char *kind, bool *out_done, bool *out_good)
 {
 	return work(op, kind ? mem_fmt(op, "{\"%s\"}", kind) : NULL, NULL,
-	    out_done, out_good);
+	    usual_lease, out_done, out_good);
 }
 
 enum err
@@ -247,5 +268,6 @@ jobs_work_lane(
 			    LOG_S("why", before->why));
 		mem_drop(&before);
 	}
-	return work(op, lane->kinds, lane->except, out_done, out_good);
+	return work(op, lane->kinds, lane->except,
+	    lane->lease ? lane->lease : usual_lease, out_done, out_good);
 }

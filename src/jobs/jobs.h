@@ -18,7 +18,7 @@ char *jobs_kinds(void *owner);
 
 /* Queues what is due: one kind of job, or all (NULL). All also keeps the event
  * log's partitions ahead of time and forgets what is over: idempotency keys,
- * sessions, finished jobs. Each is done even when another failed; the error
+ * sessions, finished jobs, old deliveries and notifications. Each is done even when another failed; the error
  * is that of the first. */
 enum err jobs_tick(struct op *op, const char *kind) MUST_CHECK;
 
@@ -30,6 +30,7 @@ struct jobs_lane {
 	const char *name;
 	const char *kinds; /* of jobs, as text[]; NULL: of any, but */
 	const char *except; /* these; NULL: none */
+	const char *lease; /* how long a claim lasts; NULL: 5 minutes */
 	int processes;
 	int idle_ms; /* between two looks when there is nothing to do */
 	/* what is done before each look, or NULL */

@@ -23,4 +23,11 @@ enum err jobs__snapshot_sprints(struct op *op, const struct job *job);
 enum err jobs__complete_sprints(struct op *op, const struct job *job);
 enum err jobs__aggregate_metrics(struct op *op, const struct job *job);
 
+/* webhook_job.c: sends what is due for a webhook. */
+enum err jobs__deliver(struct op *op, const struct job *job);
+
+/* follow.c: reads on in the event log; the digests of a workspace. */
+enum err jobs__follow(struct op *op);
+enum err jobs__send_digests(struct op *op, const struct job *job);
+
 #endif

@@ -7,8 +7,8 @@
  *
  *   "link": {"path":"/reset","seal":"…"}   becomes the whole address, with
  *                                          ?token= and the sealed text
- *   "unsubscribe"                          likewise, and the mail says it to
- *                                          mail programs, too (RFC 8058)
+ *   "unsubscribe"                          likewise, with /; mail programs
+ *                                          are told it, too (RFC 8058)
  *   publicUrl                              where this server is found
  */
 #include <errno.h>
@@ -53,7 +53,8 @@ public_url(void *owner)
 
 /* {"path":…,"seal":…} becomes an address. */
 static void
-put_link(struct op *op, struct json_object *data, const char *name)
+put_link(struct op *op, struct json_object *data, const char *name,
+    const char *before_seal)
 {
 	struct json_object *link = json_object_object_get(data, name);
 	const char *path = member(link, "path"), *seal = member(link, "seal");
@@ -62,7 +63,21 @@ put_link(struct op *op, struct json_object *data, const char *name)
 		return;
 	json_object_object_add(data, name,
 	    json_object_new_string(mem_fmt(op, "%s%s%s%s", public_url(op), path,
-		*seal ? "?token=" : "", *seal ? auth_seal(op, seal) : "")));
+		*seal ? before_seal : "", *seal ? auth_seal(op, seal) : "")));
+}
+
+/* The page that stops such mails, and for mail programs the address that does
+ * so by a POST: the same below /api/v1. */
+static const char *
+put_unsubscribe(struct op *op, struct json_object *data)
+{
+	const char *page;
+	size_t n = strlen(public_url(op));
+
+	put_link(op, data, "unsubscribe", "/");
+	page = member(data, "unsubscribe");
+	return *page ? mem_fmt(op, "%s/api/v1%s", public_url(op), page + n)
+		     : NULL;
 }
 
 /* The HTML templates, read once. */
@@ -198,15 +213,13 @@ jobs__send_mail(struct op *op, const struct job *job)
 	if (!is_template(template) ||
 	    !json_object_is_type(data, json_type_object))
 		return op_fail(op, ERR_INTERNAL, "mail without template");
-	put_link(op, data, "link");
-	put_link(op, data, "unsubscribe");
+	put_link(op, data, "link", "?token=");
+	mail.unsubscribe = put_unsubscribe(op, data);
 	json_object_object_add(
 	    data, "publicUrl", json_object_new_string(public_url(op)));
 	if (!json_object_object_get_ex(data, "name", NULL))
 		json_object_object_add(
 		    data, "name", json_object_new_string(mail.to_name));
-	if (*member(data, "unsubscribe"))
-		mail.unsubscribe = member(data, "unsubscribe");
 	e = write_text(op, template, data, &mail);
 	if (!e)
 		e = write_html(op, template, data, &mail);

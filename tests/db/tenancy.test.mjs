@@ -60,6 +60,12 @@ before(async () => {
 		     INSERT INTO jobs (workspace_id, queue, kind, run_at) VALUES (${lit(t.id)}, 'automation', 'test:never', now() + interval '10 years');
 		     INSERT INTO agent_run_periods SELECT workspace_id, agent_key, 'test', id FROM agent_runs WHERE workspace_id = ${lit(t.id)};
 		     INSERT INTO agent_packets SELECT workspace_id, id, '[]', '{}', now() FROM agent_runs WHERE workspace_id = ${lit(t.id)};
+		     INSERT INTO webhooks (workspace_id, url, event_types) VALUES (${lit(t.id)}, 'https://hooks.example.org/', '{*}');
+		     INSERT INTO webhook_secrets (workspace_id, webhook_id, secret) SELECT workspace_id, id, 's' FROM webhooks WHERE workspace_id = ${lit(t.id)};
+		     INSERT INTO webhook_deliveries (workspace_id, webhook_id, event_type, payload, next_try)
+		     SELECT workspace_id, id, 'ping', '{}', now() + interval '10 years' FROM webhooks WHERE workspace_id = ${lit(t.id)};
+		     INSERT INTO notification_preferences (workspace_id, user_id, kind) VALUES (${lit(t.id)}, ${lit(t.owner.id)}, 'assigned');
+		     INSERT INTO event_cursors VALUES (${lit(t.id)}, ${lit(t.id)}, 0) ON CONFLICT DO NOTHING;
 		     INSERT INTO idempotency_keys VALUES (${lit(t.id)}, ${lit(t.owner.id)}, 'k', 'r', 200, '{}');
 		     INSERT INTO comments (workspace_id, entity_type, entity_id, author_id, body)
 		     VALUES (${lit(t.id)}, 'story', ${lit(t.stories[0].id)}, ${lit(t.owner.id)}, '@Olga Owner look');
@@ -309,6 +315,7 @@ describe('the catalog', () => {
 			'complete_sprint',
 			'drop_sprint',
 			'enter',
+			'fresh_webhook_secret',
 			'invitation_of',
 			'invite',
 			'late_jobs',
@@ -335,6 +342,8 @@ describe('the catalog', () => {
 			'start_sprint',
 			'take_from_sprint',
 			'search',
+			'set_webhook_secret',
+			'unsubscribe',
 			'unwatch',
 			'remove_member',
 			'remove_project_member',

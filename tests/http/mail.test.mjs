@@ -49,7 +49,7 @@ test('every template is a mail with a subject, a complete text and HTML', async 
 		assert.ok(mail.text.length > 60 && !/<[a-z]/.test(mail.text), template)
 		if (template === 'digest') {
 			assert.match(mail.text, /- One \(3 times\)\n.*\/one/)
-			assert.match(mail.headers['list-unsubscribe'], /^<http.*\/unsubscribe\?token=.*>$/)
+			assert.match(mail.headers['list-unsubscribe'], /^<http.*\/api\/v1\/unsubscribe\/[\w-]+\.[\w-]+>$/)
 			assert.equal(mail.headers['list-unsubscribe-post'], 'List-Unsubscribe=One-Click')
 		}
 	}
