@@ -214,13 +214,20 @@ dismiss(struct hand *hands, size_t n, int signals)
 	}
 }
 
+static bool
+is_wanted(const struct jobs_lane *lane)
+{
+	return !lane->is_wanted || lane->is_wanted();
+}
+
 static size_t
 hire(struct hand *hands, bool ticks)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < n_jobs_lanes; i++)
-		for (int k = 0; k < jobs_lanes[i].processes && n < LANES_MAX;
+		for (int k = 0; is_wanted(&jobs_lanes[i]) &&
+		     k < jobs_lanes[i].processes && n < LANES_MAX;
 		     k++)
 			hands[n++].lane = &jobs_lanes[i];
 	if (ticks)

@@ -42,6 +42,11 @@ SELECT gnomon.forget_once()
 -- args:
 SELECT gnomon.forget_jobs()
 
+-- name: forget_account_tokens
+-- Drops links, attempts to sign in and failures that are long over.
+-- args:
+SELECT gnomon.forget_account_tokens()
+
 -- name: forget_sessions
 -- Drops sessions that ended 30 days ago.
 -- args:

@@ -1,6 +1,7 @@
 /* Proofs of who somebody is: passwords, tokens, cookies, form tokens. */
 #include "auth/auth.h"
 
+#include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
@@ -26,11 +27,12 @@ enum purpose {
 	FOR_SEALS = 3,
 	FOR_STAMPS = 4,
 	FOR_SECRETS = 5,
-	LAST_PURPOSE = FOR_SECRETS
+	FOR_CODES = 6,
+	PURPOSES
 };
 
 /* Set once by auth_open, before any process is forked. */
-static unsigned char keys[LAST_PURPOSE + 1][KEY_BYTES];
+static unsigned char keys[PURPOSES][KEY_BYTES];
 /* A hash to spend the time of a comparison on, where there is no account; what
  * it is the hash of does not matter. Made once, with the limits that accounts
  * have: making one takes longer than all the rest of a start. */
@@ -113,7 +115,7 @@ auth_open(const char *secret_file, char **out_why)
 	good = (access(secret_file, F_OK) != 0 && errno == ENOENT &&
 		   make_file(secret_file, master)) ||
 	    read_file(secret_file, master, out_why);
-	for (uint64_t i = FOR_TOKENS; good && i <= LAST_PURPOSE; i++)
+	for (uint64_t i = FOR_TOKENS; good && i < PURPOSES; i++)
 		crypto_kdf_derive_from_key(
 		    keys[i], KEY_BYTES, i, "gnomon01", master);
 	sodium_memzero(master, sizeof(master));
@@ -132,12 +134,45 @@ auth_password_hash(void *owner, const char *password)
 	return hash;
 }
 
+static bool
+is_bcrypt(const char *hash)
+{
+	return text_starts(hash, "$2a$") || text_starts(hash, "$2b$") ||
+	    text_starts(hash, "$2y$");
+}
+
+/* libcrypt reads 72 bytes of a password, as every bcrypt does. */
+static bool
+bcrypt_matches(const char *hash, const char *password)
+{
+	struct crypt_data *data = mem_new(NULL, struct crypt_data);
+	const char *made = crypt_r(password, hash, data);
+	bool same = made && strlen(made) == strlen(hash) &&
+	    sodium_memcmp(made, hash, strlen(hash)) == 0;
+
+	sodium_memzero(data, sizeof(*data));
+	mem_drop(&data);
+	return same;
+}
+
+bool
+auth_password_is_old(const char *hash)
+{
+	return is_bcrypt(hash) ||
+	    crypto_pwhash_str_needs_rehash(hash,
+		crypto_pwhash_OPSLIMIT_INTERACTIVE,
+		crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0;
+}
+
 bool
 auth_password_matches(const char *hash, const char *password)
 {
-	bool same = crypto_pwhash_str_verify(
-			hash ? hash : nobody, password, strlen(password)) == 0;
+	bool same;
 
+	if (hash && is_bcrypt(hash))
+		return bcrypt_matches(hash, password);
+	same = crypto_pwhash_str_verify(
+		   hash ? hash : nobody, password, strlen(password)) == 0;
 	return same && hash;
 }
 
@@ -189,6 +224,52 @@ auth_cookie_hash(void *owner, const char *cookie)
 		return NULL;
 	crypto_hash_sha256(hash, (const unsigned char *)cookie, COOKIE_CHARS);
 	return mem_fmt(owner, "\\x%s", text_hex(owner, hash, sizeof(hash)));
+}
+
+char *
+auth_prefixed_new(void *owner, const char *prefix)
+{
+	return mem_fmt(owner, "%s%s", prefix, auth_cookie_new(owner));
+}
+
+bool
+auth_is_key(const char *text)
+{
+	return text_starts(text, "gnk_") && strlen(text) == AUTH_PREFIXED_CHARS;
+}
+
+bool
+auth_is_refresh(const char *text)
+{
+	return text_starts(text, "gnr_") && strlen(text) == AUTH_PREFIXED_CHARS;
+}
+
+char *
+auth_hash(void *owner, const char *text)
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(hash, (const unsigned char *)text, strlen(text));
+	return mem_fmt(owner, "\\x%s", text_hex(owner, hash, sizeof(hash)));
+}
+
+char *
+auth_keyed_hash(void *owner, const char *text)
+{
+	unsigned char hash[MAC_BYTES];
+
+	mac(FOR_CODES, text, strlen(text), hash);
+	return mem_fmt(owner, "\\x%s", text_hex(owner, hash, sizeof(hash)));
+}
+
+char *
+auth_challenge(void *owner, const char *verifier)
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(
+	    hash, (const unsigned char *)verifier, strlen(verifier));
+	return encode(owner, hash, sizeof(hash));
 }
 
 char *
@@ -385,6 +466,22 @@ auth_hook_sign(void *owner, const char *secret, const char *id,
 	sodium_memzero(key, sizeof(key));
 	return mem_fmt(
 	    owner, "v1,%s", encode_standard(owner, signature, MAC_BYTES));
+}
+
+char *
+auth_base64(void *owner, const char *text)
+{
+	return encode_standard(owner, text, strlen(text));
+}
+
+char *
+auth_base64url(void *owner, const char *text, size_t length)
+{
+	size_t n;
+
+	return length > SEALED_MAX * 2
+	    ? NULL
+	    : (char *)decode(owner, text, length, &n);
 }
 
 void

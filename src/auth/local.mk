@@ -1,5 +1,5 @@
 # src/auth: sources and unit tests of this room.
-libgnomon_a_SOURCES += src/auth/auth.c src/auth/auth.h
+libgnomon_a_SOURCES += src/auth/auth.c src/auth/auth.h src/auth/totp.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_auth

@@ -219,7 +219,7 @@ ctl_user(int argc, char **argv)
 		return 1;
 	}
 	e = q_register(op, argv[optind + 1], name,
-	    auth_password_hash(op, password), &made);
+	    auth_password_hash(op, password), "true", "false", &made);
 	if (e == ERR_CONFLICT)
 		fprintf(
 		    stderr, "%s has an account already.\n", argv[optind + 1]);

@@ -516,7 +516,7 @@ head_reply(struct block *b, char *value)
 	int64_t number;
 
 	if (!status || !text_int(status, &number) || number < 200 ||
-	    number > 299)
+	    (number > 299 && number != 302))
 		fail("a reply begins with a status of success");
 	b->e.status = (int)number;
 	if (!word)

@@ -351,30 +351,53 @@ http__body_text(struct op *op, struct json_object *body)
 	    renamed, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
+/* What follows Bearer, or NULL. */
+static const char *
+bearer(const struct http_req *rq)
+{
+	static const char scheme[] = "Bearer ";
+	size_t n = strlen(scheme);
+
+	/* a scheme's name has no case (RFC 9110 section 11.1) */
+	return strncasecmp(rq->authorization, scheme, n) == 0
+	    ? rq->authorization + n
+	    : NULL;
+}
+
 /* The session of an access token that is good, or NULL. */
 static const char *
 token_session(struct op *op, const struct http_req *rq)
 {
-	static const char bearer[] = "Bearer ";
-	size_t n = strlen(bearer);
+	const char *given = bearer(rq);
 
-	/* a scheme's name has no case (RFC 9110 section 11.1) */
-	return strncasecmp(rq->authorization, bearer, n) == 0
-	    ? auth_token_session(op, rq->authorization + n, time(NULL))
-	    : NULL;
+	return given ? auth_token_session(op, given, time(NULL)) : NULL;
 }
 
-/* Who asks: the hash of a cookie, or the session of an access token. */
+/* The API key a request brings, or NULL. */
+static const char *
+api_key(const struct http_req *rq)
+{
+	const char *given = bearer(rq);
+
+	return given && auth_is_key(given) ? given : NULL;
+}
+
+/*
+ * Who asks: the hash of a cookie or of an API key, or the session of an access
+ * token. Pages know cookies only and programs the other two; a key is no cookie
+ * and a cookie no key, for they differ in form and each hash covers all of it.
+ */
 static enum err
-credential(struct op *op, const struct http_req *rq, const char **out_cookie,
+credential(struct op *op, const struct http_req *rq, const char **out_hash,
     const char **out_session)
 {
-	*out_cookie = NULL;
+	*out_hash = NULL;
 	*out_session = token_session(op, rq);
 	if (*out_session)
 		return ERR_OK;
-	*out_cookie = auth_cookie_hash(op, rq->cookie);
-	if (*out_cookie)
+	*out_hash = api_key(rq) ? auth_hash(op, api_key(rq))
+				: auth_cookie_hash(op, rq->cookie);
+	if (*out_hash)
 		return ERR_OK;
 	return op_fail(op, ERR_UNAUTHENTICATED, "%s",
 	    *rq->authorization ? "the access token is not good"
@@ -436,6 +459,43 @@ is_about_one(const struct endpoint *e)
 	return false;
 }
 
+/*
+ * Whether an API key's scope must be looked at besides its role: enter() holds a
+ * role against it, but a viewer or a mere user may write some things, too.
+ */
+static bool
+needs_scope(const struct http_req *rq, const struct endpoint *gate)
+{
+	return api_key(rq) && gate->method != METHOD_GET &&
+	    (gate->role == ROLE_USER || gate->role == ROLE_VIEWER);
+}
+
+static void
+scope_call(struct op *op, const struct http_req *rq,
+    const struct endpoint *gate, struct db_call *call)
+{
+	const char **values = mem_array(op, const char *, 2);
+
+	values[0] = auth_hash(op, api_key(rq));
+	values[1] = gate->role == ROLE_USER ? "admin" : "write";
+	call->stmt = &stmt_key_may;
+	call->values = values;
+}
+
+enum err
+http_run_as(struct op *op, const struct http_req *rq, const struct stmt *stmt,
+    const char *const *values, struct rows **out_rows)
+{
+	struct db_call calls[2] = {[1] = {.stmt = stmt, .values = values}};
+	enum err e = http__enter_call(op, rq, rq->endpoint, &calls[0]);
+
+	if (!e)
+		e = db_run(op, calls, 2, false);
+	if (!e && out_rows)
+		*out_rows = calls[1].rows;
+	return e;
+}
+
 enum err
 http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
     struct http_args **args, size_t n, struct http_result *out_results)
@@ -443,7 +503,7 @@ http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
 	size_t n_calls = rq->once ? 2 : gate->role != ROLE_PUBLIC;
 	const char *back = moment(args, n);
 	size_t at = n_calls += back != NULL;
-	bool reads = true;
+	bool reads = true, scoped = needs_scope(rq, gate);
 	struct db_call *calls;
 	enum err e;
 
@@ -451,6 +511,7 @@ http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
 		n_calls += args[i]->endpoint->n_parts + counts(gate, args[i]);
 		reads = reads && args[i]->endpoint->method == METHOD_GET;
 	}
+	n_calls += scoped;
 	calls = mem_array(op, struct db_call, n_calls);
 	if (at) {
 		e = http__enter_call(op, rq, gate, &calls[0]);
@@ -472,6 +533,8 @@ http__run(struct op *op, struct http_req *rq, const struct endpoint *gate,
 		if (counts(gate, args[i]))
 			http__call_count(op, args[i], &calls[k++]);
 	}
+	if (scoped) /* last: what it refuses has not happened */
+		scope_call(op, rq, gate, &calls[n_calls - 1]);
 	if (n_calls) {
 		e = rq->once ? db_run_begin(op, calls, n_calls, &rq->once->tx)
 			     : db_run(op, calls, n_calls, reads);
@@ -694,31 +757,33 @@ is_api(const struct http_req *rq)
 }
 
 /*
- * Whose requests these are. A token proves itself; a cookie is somebody when it
- * opened the door not long ago (remember_asker). What is neither is one of the
- * address: made-up cookies do not multiply whom they come from.
+ * Whose requests these are. A token proves itself; a cookie or a key is somebody
+ * when it opened the door not long ago (remember_asker). What is neither is one of
+ * the address: made-up cookies do not multiply whom they come from.
  */
 static const char *
 asker(struct op *op, const struct http_req *rq)
 {
 	bool is_page = rq->endpoint->page || rq->endpoint->form_of;
-	const char *session = is_page
+	const char *shown = is_page
 	    ? http_cookie(op, rq, rq->is_https ? "__Host-s" : "s")
-	    : token_session(op, rq);
+	    : api_key(rq);
+	const char *session = is_page ? NULL : token_session(op, rq);
 
-	if (session && is_page && !limit_knows(LIMIT_SESSION, session))
-		session = NULL;
+	if (!session && shown && limit_knows(LIMIT_SESSION, shown))
+		session = shown;
 	return session ? session : limit_network(op, rq->address);
 }
 
-/* Counts the first request of a cookie, now that it proved good. */
+/* Counts the first request of a cookie or a key, now that it proved good. */
 static void
 remember_asker(const struct http_req *rq)
 {
+	const char *shown = api_key(rq) ? api_key(rq) : rq->cookie;
 	struct limit_state state;
 
-	if (rq->who && *rq->cookie && !limit_knows(LIMIT_SESSION, rq->cookie))
-		(void)limit_take(LIMIT_SESSION, rq->cookie,
+	if (rq->who && *shown && !limit_knows(LIMIT_SESSION, shown))
+		(void)limit_take(LIMIT_SESSION, shown,
 		    config_int(CONFIG_RATE_LIMIT), &state);
 }
 
@@ -786,11 +851,20 @@ choose_csv(const struct http_req *rq, const char *door, bool *out_csv)
 	return !by_door || !is_api(rq) || is_list(rq->endpoint);
 }
 
+/* Whether a browser goes there by itself, though it is the API's: signing in with
+ * another service. */
+static bool
+is_for_people(const struct http_req *rq)
+{
+	return text_starts(rq->path, "/api/v1/auth/oauth/") &&
+	    strstr(rq->accept, "text/html");
+}
+
 /* Tells what went wrong, to a program or to a person. */
 static void
 tell(struct op *op, const struct http_req *rq, struct http_resp *rs)
 {
-	if (is_api(rq) || data_door(rq))
+	if ((is_api(rq) && !is_for_people(rq)) || data_door(rq))
 		tell_error(op, rq, rs);
 	else
 		http__error_page(op, rq, rs);
@@ -885,6 +959,28 @@ http_header(struct http_resp *rs, const char *name, const char *fmt, ...)
 	va_end(ap);
 	assert(!strpbrk(value, "\r\n"));
 	buf_fmt(rs->headers, "%s: %s\r\n", name, value);
+}
+
+void
+http_set_cookie(const struct http_req *rq, struct http_resp *rs,
+    const char *name, const char *value, int seconds)
+{
+	http_header(rs, "Set-Cookie",
+	    "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s", name,
+	    seconds ? value : "", seconds, rq->is_https ? "; Secure" : "");
+}
+
+char *
+http_site(void *owner, const struct http_req *rq)
+{
+	const char *public = config_get(CONFIG_PUBLIC_URL);
+	size_t n = strlen(public);
+
+	while (n && public[n - 1] == '/')
+		n--;
+	return n ? mem_dup_n(owner, public, n)
+		 : mem_fmt(owner, "%s://%s", rq->is_https ? "https" : "http",
+		       rq->host);
 }
 
 enum err

@@ -17,6 +17,7 @@
 
 struct json_object;
 struct http_args;
+struct rows;
 
 enum {
 	HTTP_BODY_MAX = 1 << 20, /* bytes of a request body */
@@ -48,6 +49,7 @@ struct http_req {
 	const char *cookie; /* the session cookie, or "" */
 	bool is_form; /* a page's form, not the JSON API */
 	bool wants_csv; /* a list, as CSV */
+	const char *next; /* where a form wants to go: a local path, or NULL */
 	struct json_object *json; /* the validated body, or NULL */
 	const struct rows *who; /* gnomon.enter's row, or NULL */
 	const struct rows *past; /* the moment looked back to, or NULL */
@@ -59,6 +61,8 @@ struct http_resp {
 	const char *type; /* Content-Type */
 	struct buf *headers; /* further header lines, each with \r\n */
 	struct buf *body;
+	const char *location; /* where a form goes that has succeeded, when it
+				 is not where its block says; or NULL */
 };
 
 /* The value of a {name} in the path; "" when the path has none. */
@@ -68,6 +72,15 @@ const char *http_segment(const struct http_req *rq, const char *name);
  * document a handler writes. Belongs to op. */
 const char *
 http_query(struct op *op, const struct http_req *rq, const char *name);
+
+/*
+ * Runs one more statement as whoever sent this request, in the place it
+ * entered: for handlers. out_rows may be NULL.
+ */
+struct stmt;
+enum err
+http_run_as(struct op *op, const struct http_req *rq, const struct stmt *stmt,
+    const char *const *values, struct rows **out_rows) MUST_CHECK;
 
 /* A string member of the body; "" when it has none. */
 const char *http_text(const struct http_req *rq, const char *name);
@@ -82,6 +95,21 @@ enum err http_enter(struct op *op, const struct http_req *rq,
 /* Adds a header line. The value must not come from a client. */
 void http_header(struct http_resp *rs, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Sets a cookie of this site for so many seconds; 0 ends it. Only the server
+ * reads it. The value must not come from a client. */
+void http_set_cookie(const struct http_req *rq, struct http_resp *rs,
+    const char *name, const char *value, int seconds);
+
+/* Text as part of a query, percent-encoded. Belongs to owner. */
+char *http_encode(void *owner, const char *text);
+
+/* A path on this site and nothing else: "/x", never "//host" or "/\\host". */
+bool http_is_local(const char *path);
+
+/* Where the site is for those outside: PUBLIC_URL, or as the request calls it.
+ * Belongs to owner. */
+char *http_site(void *owner, const struct http_req *rq);
 
 /* 303 to a local path. */
 enum err http_see_other(struct http_resp *rs, const char *path);

@@ -689,6 +689,8 @@ success(const struct endpoint *e)
 		return "Made.";
 	if (e->status == 202)
 		return "Queued.";
+	if (e->status == 302)
+		return "The browser goes on to the Location.";
 	if (e->status == 204)
 		return "Done; there is nothing to say.";
 	switch (e->reply) {

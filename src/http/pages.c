@@ -164,6 +164,20 @@ put_encoded(struct buf *b, const char *text)
 }
 
 char *
+http_encode(void *owner, const char *text)
+{
+	struct buf *b = buf_new(owner, 64 << 10);
+
+	for (; *text; text++) {
+		if (is_unreserved(*text) && *text != ',' && *text != ':')
+			buf_char(b, *text);
+		else
+			buf_fmt(b, "%%%02X", (unsigned char)*text);
+	}
+	return b->data;
+}
+
+char *
 http__address(struct op *op, const char *path, const struct http_pair *pairs,
     size_t n, const struct http_pair *without, const char *more)
 {
@@ -377,6 +391,8 @@ put_own(struct op *op, struct http_req *rq, struct http_resp *rs,
 	e = rq->endpoint->handler(op, rq, rs);
 	if (e)
 		return e;
+	if (rs->status == 303)
+		return ERR_OK;
 	doc = op_json(op, json_tokener_parse(rs->body->data));
 	assert(doc);
 	json_object_object_foreach (doc, key, value) {
@@ -462,6 +478,8 @@ show(struct op *op, struct http_req *rq, struct http_resp *rs,
 		err = put_own(op, rq, rs, c);
 	if (err)
 		return err;
+	if (rs->status == 303) /* the page's handler sends its reader on */
+		return ERR_OK;
 	put_common(op, rq, c);
 	put_past(op, rq, pour.pairs, pour.n_pairs, c);
 	put_message(op, rq, rs, c);
@@ -707,6 +725,13 @@ put_in_object(struct json_object *body, const struct schema *schema,
 	return true;
 }
 
+/* What is never shown again, though it was typed. */
+static bool
+is_secret(const char *name)
+{
+	return text_ends(name, "assword") || strcmp(name, "code") == 0;
+}
+
 /* The fields as the body of the endpoint; input keeps them as typed. */
 static void
 read_fields(const struct endpoint *of, const struct http_pair *pairs, size_t n,
@@ -717,7 +742,7 @@ read_fields(const struct endpoint *of, const struct http_pair *pairs, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		enum schema_type type;
 
-		if (strcmp(pairs[i].name, "password") != 0)
+		if (!is_secret(pairs[i].name))
 			put(input, pairs[i].name, pairs[i].value);
 		if (is_ours(pairs[i].name) || !*pairs[i].value)
 			continue;
@@ -742,9 +767,8 @@ field(const struct http_pair *pairs, size_t n, const char *name)
 	return "";
 }
 
-/* A path on this site and nothing else: "/x", never "//host" or "/\host". */
-static bool
-is_local(const char *path)
+bool
+http_is_local(const char *path)
 {
 	return path[0] == '/' && path[1] != '/' && path[1] != '\\' &&
 	    !strpbrk(path, "\r\n\t") && strlen(path) < 2000;
@@ -769,7 +793,7 @@ destination(struct op *op, const struct http_req *rq, const char *next,
 		name = mem_dup_n(op, s, k);
 		s += k + 1;
 		if (strcmp(name, "next") == 0) {
-			buf_text(b, is_local(next) ? next : "/");
+			buf_text(b, http_is_local(next) ? next : "/");
 			continue;
 		}
 		value = http_segment(rq, name);
@@ -834,7 +858,9 @@ submit_once(struct op *op, struct http_req *rq, struct http_resp *rs,
 		return recall(op, rq, rs, out_location);
 	if (e)
 		return e;
-	*out_location = destination(op, rq, field(pairs, n, "next"), &result);
+	*out_location = rs->location
+	    ? rs->location
+	    : destination(op, rq, field(pairs, n, "next"), &result);
 	rs->status = 303;
 	return rq->once ? http__once_store(op, rq, rs, *out_location) : ERR_OK;
 }
@@ -893,6 +919,7 @@ show_again(struct op *op, struct http_req *rq, struct http_resp *rs,
 	}
 	json_object_object_add(extra, "errors", errors);
 	json_object_object_add(extra, "input", json_object_get(input));
+	put_true(put_object(extra, "refused"), info->word);
 	see_as(rq, form->again);
 	if (show(again, rq, rs, "", extra))
 		refuse(again, rq, rs);
@@ -905,7 +932,9 @@ static bool
 is_correctable(enum err e)
 {
 	return e == ERR_VALIDATION_FAILED || e == ERR_BAD_CREDENTIALS ||
-	    e == ERR_CONFLICT || e == ERR_ILLEGAL_STATE || e == ERR_LAST_OWNER;
+	    e == ERR_CONFLICT || e == ERR_ILLEGAL_STATE ||
+	    e == ERR_LAST_OWNER || e == ERR_UNVERIFIED || e == ERR_LINK_OVER ||
+	    e == ERR_BAD_CODE || e == ERR_RATE_LIMITED;
 }
 
 void
@@ -934,6 +963,8 @@ http__form(struct op *op, struct http_req *rq, struct http_resp *rs)
 		(void)op_fail(op, ERR_CSRF, "token");
 	else
 		read_fields(form->form_of, pairs, n, rq->json, input);
+	if (pairs && http_is_local(field(pairs, n, "next")))
+		rq->next = field(pairs, n, "next");
 	if (!op->err && !submit_once(op, rq, rs, pairs, n, &location)) {
 		(void)http_see_other(rs, location);
 		if (form->message)

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "account/account.h"
 #include "agents/agents.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -48,6 +49,13 @@ const struct jobs_lane jobs_lanes[] = {
 	.idle_ms = 500,
 	.lease = "1 minute"},
     {.name = "rest", .except = APART, .processes = 1, .idle_ms = 1000},
+    /* somebody looks at the page and waits */
+    {.name = "sign-in",
+	.has_no_jobs = true,
+	.is_wanted = account_oauth_is_wanted,
+	.before = account_oauth_work,
+	.processes = 1,
+	.idle_ms = 100},
 };
 const size_t n_jobs_lanes = nitems(jobs_lanes);
 
@@ -114,6 +122,7 @@ jobs_tick(struct op *op, const char *kind)
 	    {"cover_events", q_cover_events},
 	    {"forget_once", q_forget_once},
 	    {"forget_sessions", q_forget_sessions},
+	    {"forget_account_tokens", q_forget_account_tokens},
 	    {"forget_jobs", q_forget_jobs},
 	    {"enqueue_digests", q_enqueue_digests},
 	    {"forget_deliveries", q_forget_deliveries},
@@ -268,6 +277,9 @@ jobs_work_lane(
 			    LOG_S("why", before->why));
 		mem_drop(&before);
 	}
-	return work(op, lane->kinds, lane->except,
-	    lane->lease ? lane->lease : usual_lease, out_done, out_good);
+	*out_done = *out_good = false;
+	return lane->has_no_jobs
+	    ? ERR_OK
+	    : work(op, lane->kinds, lane->except,
+		  lane->lease ? lane->lease : usual_lease, out_done, out_good);
 }

@@ -33,6 +33,8 @@ struct jobs_lane {
 	const char *lease; /* how long a claim lasts; NULL: 5 minutes */
 	int processes;
 	int idle_ms; /* between two looks when there is nothing to do */
+	bool has_no_jobs; /* before is all it does */
+	bool (*is_wanted)(void); /* NULL: always */
 	/* what is done before each look, or NULL */
 	enum err (*before)(struct op *op);
 };

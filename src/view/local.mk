@@ -4,6 +4,7 @@ libgnomon_a_SOURCES += \
 	src/view/humane.c src/view/humane.h \
 	src/view/markdown.c src/view/markdown.h \
 	src/view/mustache.c src/view/mustache.h \
+	src/view/qr.c src/view/qr.h \
 	src/view/templates.c src/view/templates.h
 
 if HAVE_CMOCKA

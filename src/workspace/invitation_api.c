@@ -8,6 +8,7 @@
 #include "db/db.h"
 #include "gen/queries.h"
 #include "http/http.h"
+#include "http/limit.h"
 
 static const char cookie_lifetime[] = "14 days";
 
@@ -128,9 +129,9 @@ join(struct op *op, const struct http_req *rq, struct http_resp *rs,
 {
 	char *cookie = auth_cookie_new(op);
 	struct rows *session;
-	enum err e =
-	    q_open_session(op, user, "web", auth_cookie_hash(op, cookie),
-		rq->user_agent, cookie_lifetime, &session);
+	enum err e = q_open_session(op, user, "web",
+	    auth_cookie_hash(op, cookie), rq->user_agent, cookie_lifetime,
+	    limit_network(op, rq->address), &session);
 
 	if (!e)
 		e = q_accept_invitation(

@@ -23,7 +23,7 @@ describe('accounts', () => {
 	test('the profile has no password', async () => {
 		const profile = await ok(me(user.token))
 		assert.equal(profile.email, user.email)
-		assert.deepEqual(Object.keys(profile).sort(), ['avatar', 'createdAt', 'email', 'id', 'name', 'preferences', 'updatedAt'])
+		assert.deepEqual(Object.keys(profile).sort(), ['avatar', 'createdAt', 'email', 'hasPassword', 'hasSecondFactor', 'id', 'isVerified', 'name', 'preferences', 'updatedAt'])
 	})
 	test('passwords are kept as argon2id', () => {
 		const [{ password_hash: hash }] = rows(`SELECT password_hash FROM users WHERE id = ${lit(user.id)}`)
@@ -75,8 +75,9 @@ describe('signing in', () => {
 			return performance.now() - from
 		}
 		const known = [], unknown = []
+		const other = await newUser() // one of their own: who guesses ten times waits
 		for (let i = 0; i < 9; i++) {
-			known.push(await time(user.email))
+			known.push(await time(other.email))
 			unknown.push(await time(`${unique()}@example.org`))
 		}
 		const middle = list => list.sort((p, q) => p - q)[4]

@@ -271,6 +271,90 @@ webhooks_sign_as_the_specification_says(void **state)
 	    *state, auth_hook_secret_new(*state), "a", 1, body, 1));
 }
 
+/* RFC 6238, appendix B: the rows of SHA-1; the secret is "12345678901234567890". */
+static void
+codes_by_the_clock_are_those_of_rfc_6238(void **state)
+{
+	static const char secret[] = "3132333435363738393031323334353637383930";
+	static const struct {
+		int64_t time;
+		const char *code;
+	} cases[] = {
+	    {59, "94287082"},
+	    {1111111109, "07081804"},
+	    {1111111111, "14050471"},
+	    {1234567890, "89005924"},
+	    {2000000000, "69279037"},
+	    {20000000000, "65353130"},
+	};
+
+	for (size_t i = 0; i < nitems(cases); i++)
+		assert_string_equal(
+		    auth_totp_code(*state, secret, cases[i].time / 30, 8),
+		    cases[i].code);
+	assert_string_equal(auth_totp_base32(*state, secret),
+	    "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+	assert_null(auth_totp_code(*state, "no secret", 1, 6));
+	assert_null(auth_totp_code(*state, secret, 1, 9));
+	/* 20000000000 / 30 is the step; a code counts a step either way */
+	assert_int_equal(
+	    auth_totp_step(secret, "353130", 20000000000, 0), 666666666);
+	assert_int_equal(
+	    auth_totp_step(secret, "353130", 20000000000 + 30, 0), 666666666);
+	assert_int_equal(
+	    auth_totp_step(secret, "353130", 20000000000 + 60, 0), 0);
+	assert_int_equal(
+	    auth_totp_step(secret, "353130", 20000000000, 666666666), 0);
+	assert_int_equal(auth_totp_step(secret, "35313", 20000000000, 0), 0);
+	assert_int_equal(auth_totp_step(secret, "", 20000000000, 0), 0);
+}
+
+static void
+a_recovery_code_is_the_same_however_it_is_typed(void **state)
+{
+	const char *code = auth_recovery_new(*state);
+
+	assert_int_equal(strlen(code), 11);
+	assert_int_equal(code[5], '-');
+	assert_string_equal(auth_recovery_plain(*state, "ABCDE-fghij"),
+	    auth_recovery_plain(*state, " abcde fghij "));
+	assert_string_not_equal(
+	    auth_keyed_hash(*state, "a"), auth_hash(*state, "a"));
+}
+
+/* The vector of bcrypt's authors (crypt_blowfish, wrapper.c). */
+static void
+imported_bcrypt_passwords_match(void **state)
+{
+	static const char hash[] =
+	    "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+
+	(void)state;
+	assert_true(auth_password_matches(hash, "U*U"));
+	assert_false(auth_password_matches(hash, "U*u"));
+	assert_false(auth_password_matches("$2b$05$short", "U*U"));
+	assert_false(auth_password_matches("$2b$", "*0"));
+	assert_true(auth_password_is_old(hash));
+	assert_false(
+	    auth_password_is_old(auth_password_hash(*state, "a phrase")));
+}
+
+static void
+keys_and_refresh_tokens_are_told_apart(void **state)
+{
+	const char *key = auth_prefixed_new(*state, "gnk_");
+
+	assert_true(auth_is_key(key));
+	assert_false(auth_is_refresh(key));
+	assert_true(auth_is_refresh(auth_prefixed_new(*state, "gnr_")));
+	assert_false(auth_is_key(auth_cookie_new(*state)));
+	assert_null(auth_cookie_hash(*state, key));
+	/* RFC 7636, appendix B */
+	assert_string_equal(auth_challenge(*state,
+				"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+	    "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+}
+
 int
 main(void)
 {
@@ -283,6 +367,10 @@ main(void)
 	    unit(a_form_token_is_new_each_time_and_good_for_one_cookie),
 	    unit(a_cookie_is_kept_as_its_hash),
 	    unit(passwords_are_argon2id_with_a_salt_of_their_own),
+	    unit(codes_by_the_clock_are_those_of_rfc_6238),
+	    unit(a_recovery_code_is_the_same_however_it_is_typed),
+	    unit(imported_bcrypt_passwords_match),
+	    unit(keys_and_refresh_tokens_are_told_apart),
 	    unit(request_ids_are_random),
 	    unit(half_a_key_is_not_left_behind),
 	};
