@@ -70,7 +70,7 @@ SELECT c AS id
 -- GET /api/v1/projects/{project}/epics/{epic}/comments             list_epic_comments
 -- What was said about an epic, newest first.
 -- role:   viewer
--- path:   {epic} key
+-- path:   {epic} key(E)
 -- order:  newest = c.id uuid desc; oldest = c.id uuid asc
 -- reply:  200 page of Comment
 SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body, c.mentions,
@@ -89,7 +89,7 @@ SELECT s.id FROM epics s
 -- Says something about an epic. The body is Markdown; @Mira Okafor, @mira.okafor or,
 -- when nobody else is called so, @mira names a member. Whoever comments watches.
 -- role:   member
--- path:   {epic} key
+-- path:   {epic} key(E)
 -- body:   CommentCreate
 -- reply:  201 Comment
 SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body, c.mentions,
@@ -102,7 +102,7 @@ SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body,
 -- PATCH /api/v1/projects/{project}/epics/{epic}/comments/{comment} update_epic_comment
 -- Changes the words of your own comment. The version must be the one you saw.
 -- role:   member
--- path:   {epic} key, {comment} uuid
+-- path:   {epic} key(E), {comment} uuid
 -- body:   CommentPatch
 -- errors: version_conflict, forbidden
 -- reply:  200 Comment
@@ -116,7 +116,7 @@ SELECT c.refused AS "!", (c.line).id, (c.line).author_id AS "author.id", (c.line
 -- DELETE /api/v1/projects/{project}/epics/{epic}/comments/{comment} delete_epic_comment
 -- Deletes a comment: your own, or, as an admin, anybody's.
 -- role:   member
--- path:   {epic} key, {comment} uuid
+-- path:   {epic} key(E), {comment} uuid
 -- errors: forbidden
 -- reply:  204
 SELECT c AS id

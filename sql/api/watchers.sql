@@ -40,7 +40,7 @@ SELECT gnomon.unwatch(s.id) AS "isWatching"
 -- GET /api/v1/projects/{project}/epics/{epic}/watchers             list_epic_watchers
 -- Who watches an epic, in the order they began.
 -- role:   viewer
--- path:   {epic} key
+-- path:   {epic} key(E)
 -- reply:  200 list of Watcher
 SELECT u.id, u.name, w.since
   FROM epics s
@@ -59,7 +59,7 @@ SELECT s.id FROM epics s
 -- PUT /api/v1/projects/{project}/epics/{epic}/watch                watch_epic
 -- Watches an epic: its changes reach you as notifications.
 -- role:   viewer
--- path:   {epic} key
+-- path:   {epic} key(E)
 -- reply:  204
 SELECT gnomon.watch('epic', s.id) AS "isWatching"
   FROM epics s
@@ -69,7 +69,7 @@ SELECT gnomon.watch('epic', s.id) AS "isWatching"
 -- DELETE /api/v1/projects/{project}/epics/{epic}/watch             unwatch_epic
 -- Stops watching an epic.
 -- role:   viewer
--- path:   {epic} key
+-- path:   {epic} key(E)
 -- reply:  204
 SELECT gnomon.unwatch(s.id) AS "isWatching"
   FROM epics s

@@ -547,7 +547,7 @@ LANGUAGE plpgsql STABLE SET client_min_messages = warning AS $$
 DECLARE
   query constant tsquery := gnomon.search_query(words);
   plain constant text := replace(translate(left(body, 20000), chr(1) || chr(2) || chr(3), ''), '<', '<' || chr(3));
-  marks constant text := format('StartSel=%s, StopSel=%s, MinWords=12, MaxWords=30', chr(1), chr(2));
+  marks constant text := format('StartSel=%s, StopSel=%s, MinWords=18, MaxWords=36', chr(1), chr(2));
   line text := ts_headline('simple', plain, query, marks);
 BEGIN
   IF strpos(line, chr(1)) = 0 THEN line := ts_headline('english', plain, query, marks); END IF;
@@ -597,6 +597,11 @@ SELECT gnomon.make_searchable('epics', 'epic', 'r.title', 'r.description', '{tit
 SELECT gnomon.make_searchable('stories', 'story', 'r.title',
   'concat_ws(E''\n'', r.description, (SELECT string_agg(x #>> ''{}'', E''\n'') FROM jsonb_array_elements(r.acceptance_criteria) x))',
   '{title,description,acceptance_criteria,deleted_at}', 'r.deleted_at IS NULL');
+DO $$ BEGIN   -- tasks are younger than search in some databases
+  IF to_regclass('public.tasks') IS NOT NULL THEN
+    PERFORM gnomon.make_searchable('tasks', 'task', 'r.title', 'r.description', '{title,description,deleted_at}', 'r.deleted_at IS NULL', 'r.story_id');
+  END IF;
+END $$;
 SELECT gnomon.make_searchable('sprints', 'sprint', 'r.name', 'r.goal', '{}', 'to_jsonb(r) ->> ''deleted_at'' IS NULL');
 SELECT gnomon.make_searchable('agent_insights', 'insight', 'r.title', 'r.body', '{title,body}');
 SELECT gnomon.make_searchable('comments', 'comment', '''''', 'r.body', '{body,deleted_at}', 'r.deleted_at IS NULL', 'r.entity_id');
@@ -620,9 +625,14 @@ BEGIN
       FROM public.stories s JOIN public.projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
      WHERE s.workspace_id = ws AND s.id = of_id AND s.deleted_at IS NULL;
   WHEN 'epic' THEN
-    RETURN QUERY SELECT e.number::text, e.title, e.description, format('%s/p/%s/epics/%s', home, p.key, e.number), NULL::uuid, NULL::text
+    RETURN QUERY SELECT 'E-' || e.number, e.title, e.description, format('%s/p/%s/epics/E-%s', home, p.key, e.number), NULL::uuid, NULL::text
       FROM public.epics e JOIN public.projects p ON p.workspace_id = e.workspace_id AND p.id = e.project_id
      WHERE e.workspace_id = ws AND e.id = of_id AND e.deleted_at IS NULL;
+  WHEN 'task' THEN
+    RETURN QUERY SELECT p.key || '-' || s.number, k.title, k.description, format('%s/p/%s/stories/%s-%s', home, p.key, p.key, s.number), NULL::uuid, NULL::text
+      FROM public.tasks k JOIN public.stories s ON s.workspace_id = k.workspace_id AND s.id = k.story_id AND s.deleted_at IS NULL
+      JOIN public.projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
+     WHERE k.workspace_id = ws AND k.id = of_id AND k.deleted_at IS NULL;
   WHEN 'sprint' THEN
     RETURN QUERY SELECT s.number::text, s.name, s.goal, format('%s/p/%s/sprints/%s', home, p.key, s.number), NULL::uuid, NULL::text
       FROM public.sprints s JOIN public.projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id

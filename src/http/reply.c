@@ -113,7 +113,7 @@ static bool
 is_word(const char *name)
 {
 	static const char *const names[] = {
-	    "status", "state", "severity", "priority", "outcome", "role"};
+	    "status", "state", "severity", "priority", "outcome", "role", "type"};
 
 	if (text_ends(name, "Key") || text_ends(name, "Type"))
 		return true;

@@ -15,7 +15,7 @@ before(async () => {
 	const objective = await ok(post(`${t.base}/objectives`, { ...t.owner, json: { title: 'O', startDate: '2026-10-01', endDate: '2026-12-31' } }), 201)
 	on = {
 		story: `${t.path}/stories/${t.project.key}-${t.stories[0].number}`,
-		epic: `${t.path}/epics/${epic}`,
+		epic: `${t.path}/epics/E-${epic}`,
 		sprint: `${t.path}/sprints/${number}`,
 		objective: `${t.base}/objectives/${objective.key}`,
 	}

@@ -35,7 +35,7 @@ test('PUT watches, DELETE stops, both as often as one likes, and only for onesel
 	const { number } = sprint(t)
 	const epic = sql(`INSERT INTO epics (workspace_id, project_id, title) VALUES (${lit(t.id)}, ${lit(t.project.id)}, 'Epic') RETURNING number`)
 	const objective = await ok(post(`${t.base}/objectives`, { ...t.owner, json: { title: 'O', startDate: '2026-10-01', endDate: '2026-12-31' } }), 201)
-	for (const path of [(await story({})).path, `${t.path}/epics/${epic}`, `${t.path}/sprints/${number}`, `${t.base}/objectives/${objective.key}`]) {
+	for (const path of [(await story({})).path, `${t.path}/epics/E-${epic}`, `${t.path}/sprints/${number}`, `${t.base}/objectives/${objective.key}`]) {
 		const before_ = await watchers(path)
 		for (let i = 0; i < 2; i++) assert.equal((await call('PUT', `${path}/watch`, t.viewer)).status, 204)
 		assert.deepEqual(await watchers(path), [...before_, t.viewer.id])

@@ -32,7 +32,7 @@ export function make(t) {
 		VALUES (${ws}, 'story', ${lit(t.stories[0].id)}, ${lit(t.owner.id)}, 'Said') RETURNING id`)
 	return {
 		objective: { id: made.o.id, word: `O-${made.o.number}`, counted: true },
-		epic: { id: made.e.id, word: String(made.e.number), counted: true },
+		epic: { id: made.e.id, word: `E-${made.e.number}`, counted: true },
 		keyResult: { id: keyResult },
 		comment: { id: comment },
 	}
