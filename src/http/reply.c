@@ -112,8 +112,8 @@ put_twin(struct buf *out, const char *name, const char *suffix, char *text)
 static bool
 is_word(const char *name)
 {
-	static const char *const names[] = {
-	    "status", "state", "severity", "priority", "outcome", "role", "type"};
+	static const char *const names[] = {"status", "state", "severity",
+	    "priority", "outcome", "role", "type"};
 
 	if (text_ends(name, "Key") || text_ends(name, "Type"))
 		return true;

@@ -163,6 +163,33 @@ describe('tenancy', () => {
 	})
 })
 
+test('a rare word reads a few pages of 30,000 entries, a common one what is new and no more', async () => {
+	const { id, owner } = await tenant({ stories: 0 })
+	const { sid } = JSON.parse(Buffer.from(owner.token.split('.')[1], 'base64url'))
+	sql(`INSERT INTO search_entries (workspace_id, entity_id, entity_type, document)
+	     SELECT ${lit(id)}, gnomon.uuid7(), 'story', gnomon.search_document(${lit(id)}, 'story', 'Everywhere ' || n, 'needle' || n / 10)
+	       FROM generate_series(1, 30000) n;
+	     VACUUM ANALYZE search_entries`)
+	const look = words => {
+		const out = sql(`BEGIN; SELECT 1 FROM gnomon.enter(NULL, ${lit(sid)}, ${lit(id)}, NULL, NULL, 1, false) \\g /dev/null
+			SELECT count(*) FROM gnomon.search(${lit(words)}, '{}') \\g /dev/null
+			SELECT json_build_array(count(*), bool_or(is_partial)) FROM gnomon.search(${lit(words)}, '{}');
+			EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM gnomon.search(${lit(words)}, '{}'); COMMIT`, 'gnomon_web')
+		const [counted, ...plan] = out.split('\n')
+		return [...JSON.parse(counted), JSON.parse(plan.join('\n'))[0].Plan['Shared Hit Blocks']]
+	}
+	const pages = Number(sql(`SELECT pg_relation_size('search_entries') / 8192`))
+	const [rare, rarePartial, rareBlocks] = look('needle2345')
+	assert.deepEqual([rare, rarePartial], [10, false])
+	assert.ok(rareBlocks < 150, `${rareBlocks} blocks of ${pages}`)
+	const [common, commonPartial, commonBlocks] = look('everywhere')
+	assert.ok(common <= 1000 && common > 100, `${common} hits`)
+	assert.equal(commonPartial, true)
+	assert.ok(commonBlocks < 10000, `${commonBlocks} blocks`)
+	assert.deepEqual(look('everywhere needle2345').slice(0, 2), [10, false])
+	sql(`DELETE FROM search_entries WHERE workspace_id = ${lit(id)}`)
+})
+
 describe('nothing that is typed is anything but words', () => {
 	const corpus = ["'", "''", '"', '"unclosed', "'; DROP TABLE stories; --", '%', '_', '\\', '\\\\', '&', '|', '!', '&|!', '(', ')', '((', '<->', 'a <-> b', 'a & b', 'a | b',
 		'!a', 'a:*', ':*', 'a:A', "a'b", 'a\\b', "\\'", '*', '?', '$1', ':q', '{q: x}', '%s', '%1$s', '😀', '😀 story', '𝕏', '漢字', 'é', '\u202e', '\u0001', '\u0002x', '\t\n', '-', '--', '-story',
