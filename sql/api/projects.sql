@@ -181,7 +181,8 @@ SELECT c.status, c.name, count(s.id) AS count, coalesce(sum(s.estimate), 0) AS p
  ORDER BY c.rank
 -- part: stories in columns by status
 SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.priority, s.estimate,
-       s.due_date AS "dueDate", s.status_since AS "statusSince", s.version,
+       s.due_date AS "dueDate", s.status_since AS "statusSince", s.epic_id AS "epicId", s.label_ids AS "labelIds",
+       s.task_count AS "taskCount", s.task_done_count AS "taskDoneCount", s.version,
        u.id AS "assignee.id", u.name AS "assignee.name",
        s.status <> 'done' AND s.id IN (
          SELECT w.story_id FROM {asOf: asof.}story_waits w
@@ -192,3 +193,9 @@ SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.pri
   LEFT JOIN users u ON u.id = s.assignee_id
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND {changed}
  ORDER BY array_position('{backlog,ready,in_progress,review,done}', s.status), s.position, s.id
+-- part: labels list
+-- What the labels of the cards are called.
+SELECT l.id, l.name, l.colour
+  FROM labels l
+ WHERE l.workspace_id = gnomon.workspace() AND l.deleted_at IS NULL AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND {changed}
+ ORDER BY lower(l.name), l.id

@@ -258,7 +258,7 @@ GRANT EXECUTE ON FUNCTION gnomon.look_back TO gnomon_web;
 -- "n": how many changes, "new": it was made after it}. NULL: nothing.
 CREATE FUNCTION gnomon.changed_since(entity uuid) RETURNS jsonb LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('f', jsonb_object_agg(c.key, c.value -> 0 ORDER BY e.rev DESC),
-                            'n', count(DISTINCT e.rev), 'new', bool_or(e.action = 'created'))
+                            'n', count(DISTINCT e.rev) FILTER (WHERE e.changes - 'position' <> '{}'), 'new', bool_or(e.action = 'created'))
     FROM public.events e CROSS JOIN LATERAL jsonb_each(e.changes) c
    WHERE e.workspace_id = gnomon.workspace() AND e.entity_id = entity AND e.rev > gnomon.as_of_rev()
   HAVING count(*) > 0
@@ -272,7 +272,7 @@ DECLARE scope constant uuid := gnomon.project(); since constant bigint := gnomon
 BEGIN
   RETURN (SELECT jsonb_object_agg(x.entity_id, x.o)
             FROM (SELECT e.entity_id, jsonb_build_object('f', jsonb_object_agg(c.key, c.value -> 0 ORDER BY e.rev DESC),
-                                                         'n', count(DISTINCT e.rev), 'new', bool_or(e.action = 'created')) AS o
+                                                         'n', count(DISTINCT e.rev) FILTER (WHERE e.changes - 'position' <> '{}'), 'new', bool_or(e.action = 'created')) AS o
                     FROM public.events e CROSS JOIN LATERAL jsonb_each(e.changes) c
                    WHERE e.workspace_id = gnomon.workspace() AND e.scope_id = scope AND e.rev > since AND e.entity_type = type
                    GROUP BY e.entity_id) x);
@@ -284,7 +284,8 @@ AS $$ SELECT pg_catalog.current_setting('gnomon.as_of_one', true) = 'on' $$;
 GRANT EXECUTE ON FUNCTION gnomon.changed_since(uuid), gnomon.changed_since(text), gnomon.as_of_one TO gnomon_web, gnomon_worker;
 
 -- As before (0008), with a third branch: the past by revision. version and updated_at
--- are not history; they follow from how often and when it changed.
+-- are not history; they follow from how often and when it changed; a new place alone
+-- is no change (0014).
 CREATE OR REPLACE FUNCTION gnomon.make_asof(watched regclass, born text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE name text := (SELECT relname FROM pg_class WHERE oid = watched);
         fixed constant text[] := '{workspace_id,id,project_id,created_at}';
@@ -295,7 +296,7 @@ BEGIN
   SELECT string_agg(format('%s.%I', CASE WHEN attname = ANY (fixed) THEN 't' ELSE 'r' END, attname), ', ' ORDER BY attnum),
          string_agg(CASE attname
            WHEN 'version' THEN 't.version - coalesce((o.o ->> ''n'')::integer, 0) AS version'
-           WHEN 'updated_at' THEN 'CASE WHEN o.o IS NULL THEN t.updated_at ELSE (SELECT e.created_at FROM public.events e WHERE e.workspace_id = t.workspace_id AND e.entity_id = t.id AND e.rev <= gnomon.as_of_rev() ORDER BY e.rev DESC LIMIT 1) END AS updated_at'
+           WHEN 'updated_at' THEN 'CASE WHEN o.o IS NULL THEN t.updated_at ELSE (SELECT e.created_at FROM public.events e WHERE e.workspace_id = t.workspace_id AND e.entity_id = t.id AND e.rev <= gnomon.as_of_rev() AND e.changes - ''position'' <> ''{}'' ORDER BY e.rev DESC LIMIT 1) END AS updated_at'
            ELSE format('%s.%I', CASE WHEN attname = ANY (fixed) THEN 't' ELSE 'r' END, attname) END, ', ' ORDER BY attnum)
     INTO columns, counted
     FROM pg_attribute WHERE attrelid = watched AND attnum > 0 AND NOT attisdropped;

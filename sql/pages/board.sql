@@ -1,7 +1,7 @@
 -- GET /w/{ws}/p/{project}/board                                   show_board
--- The columns of a project, at most 50 cards each.
+-- The columns of a project, at most 50 cards each; of one column all, when asked.
 -- role:   viewer
--- query:  asOf moment
+-- query:  assigneeId uuid(none), epicId uuid(none), labelId uuid[], all story_status[], asOf moment
 -- page:   board
 -- part: totals one
 SELECT count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) AS "activeCount",
@@ -18,7 +18,8 @@ SELECT count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) AS "activeC
 -- part: columns list
 -- targets are the columns a card of this one may move to, the next one first.
 SELECT c.status, c.name, count(s.id) AS "storyCount", count(s.id) = 1 AS "isOne",
-       nullif(greatest(count(s.id) - 50, 0), 0) AS "moreCount",
+       nullif(greatest(count(s.id) - {all: CASE WHEN c.status = ANY(:all) THEN 500 ELSE 50 END + 0 *} 50, 0), 0) AS "moreCount",
+       count(s.id) > 500 AS "isMoreThanAll",
        round(coalesce(sum(s.estimate), 0)::numeric, 1)::double precision AS points,
        (SELECT jsonb_agg(jsonb_build_object('status', t.status, 'name', t.name) ORDER BY (t.place - c.place + 5) % 5)
           FROM (VALUES (1, 'backlog', 'Backlog'), (2, 'ready', 'Ready'), (3, 'in_progress', 'In progress'), (4, 'review', 'Review'), (5, 'done', 'Done'))
@@ -26,6 +27,8 @@ SELECT c.status, c.name, count(s.id) AS "storyCount", count(s.id) = 1 AS "isOne"
   FROM (VALUES (1, 'backlog', 'Backlog'), (2, 'ready', 'Ready'), (3, 'in_progress', 'In progress'), (4, 'review', 'Review'), (5, 'done', 'Done'))
        AS c (place, status, name)
   LEFT JOIN {asOf: asof.}stories s ON s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND s.status = c.status
+       {assigneeId: AND s.assignee_id = :assigneeId | AND s.assignee_id IS NULL} {epicId: AND s.epic_id = :epicId | AND s.epic_id IS NULL}
+       {labelId: AND EXISTS (SELECT FROM story_labels k WHERE k.workspace_id = gnomon.workspace() AND k.story_id = s.id AND k.label_id = ANY(:labelId))}
  GROUP BY c.place, c.status, c.name
  ORDER BY c.place
 
@@ -34,9 +37,12 @@ SELECT s.status AS "~status", p.key || '-' || s.number AS key, s.title, s.versio
        s.priority = 'urgent' AND s.status <> 'done' AS "isUrgent", s.due_date AS "dueDate",
        s.status <> 'done' AND s.due_date < (gnomon.now() AT TIME ZONE w.timezone)::date AS "isLate",
        u.name AS "assignee.name", b.key AS "blockedBy",
+       nullif({asOf: 0 *} s.task_count, 0)::bigint AS "taskCount", s.task_done_count::bigint AS "taskDoneCount",
+       CASE WHEN s.label_ids <> '{}' THEN (SELECT jsonb_agg(jsonb_build_object('name', l.name, 'colour', l.colour) ORDER BY lower(l.name), l.id)
+          FROM labels l WHERE l.workspace_id = s.workspace_id AND l.id = ANY (s.label_ids)) END AS labels,
        CASE WHEN s.status IN ('in_progress', 'review') AND s.status_since < gnomon.now() - interval '5 days'
             THEN floor(extract(epoch FROM gnomon.now() - s.status_since) / 86400)::bigint END AS "stillCount",
-       s.status <> 'done' AND (s.priority = 'urgent' OR b.key IS NOT NULL
+       s.label_ids <> '{}' OR s.status <> 'done' AND (s.priority = 'urgent' OR b.key IS NOT NULL
          OR s.due_date < (gnomon.now() AT TIME ZONE w.timezone)::date
          OR s.status IN ('in_progress', 'review') AND s.status_since < gnomon.now() - interval '5 days') AS "hasMarks"
   FROM projects p
@@ -44,7 +50,9 @@ SELECT s.status AS "~status", p.key || '-' || s.number AS key, s.title, s.versio
  CROSS JOIN (VALUES (1, 'backlog'), (2, 'ready'), (3, 'in_progress'), (4, 'review'), (5, 'done')) AS c (place, status)
  CROSS JOIN LATERAL (SELECT * FROM {asOf: asof.}stories y
                       WHERE y.workspace_id = p.workspace_id AND y.project_id = p.id AND y.status = c.status AND y.deleted_at IS NULL
-                      ORDER BY y.position, y.id LIMIT 50) s
+                        {assigneeId: AND y.assignee_id = :assigneeId | AND y.assignee_id IS NULL} {epicId: AND y.epic_id = :epicId | AND y.epic_id IS NULL}
+                        {labelId: AND EXISTS (SELECT FROM story_labels k WHERE k.workspace_id = gnomon.workspace() AND k.story_id = y.id AND k.label_id = ANY(:labelId))}
+                      ORDER BY y.position, y.id LIMIT {all: CASE WHEN c.status = ANY(:all) THEN 500 ELSE 50 END + 0 *} 50) s
   LEFT JOIN users u ON u.id = s.assignee_id
   LEFT JOIN LATERAL (
     SELECT p.key || '-' || o.number AS key
@@ -56,7 +64,45 @@ SELECT s.status AS "~status", p.key || '-' || s.number AS key, s.title, s.versio
  WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project()
  ORDER BY c.place, s.position, s.id
 
--- POST /w/{ws}/p/{project}/board/{story}     form of update_story, then /w/{ws}/p/{project}/board#{story}
+-- part: people list
+SELECT u.id, u.name, {assigneeId: u.id = :assigneeId OR | } false AS "isChosen"
+  FROM workspace_members m JOIN users u ON u.id = m.user_id
+ WHERE m.workspace_id = gnomon.workspace()
+ ORDER BY u.name, u.id
+ LIMIT 200
+
+-- part: epics list
+SELECT e.id, e.title, {epicId: e.id = :epicId OR | } false AS "isChosen"
+  FROM epics e
+ WHERE e.workspace_id = gnomon.workspace() AND e.project_id = gnomon.project() AND e.deleted_at IS NULL
+ ORDER BY e.position, e.id
+ LIMIT 200
+
+-- part: labels list
+SELECT l.id, l.name, {labelId: l.id = ANY(:labelId) OR} false AS "isChosen"
+  FROM labels l
+ WHERE l.workspace_id = gnomon.workspace() AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND l.deleted_at IS NULL
+ ORDER BY lower(l.name), l.id
+ LIMIT 200
+
+-- part: saved list
+SELECT f.id, f.name, f.query, f.user_id = gnomon.actor() AS "isMine", f.project_id IS NULL AS "isForAllProjects", f.is_shared AS "isShared", f.version,
+       u.name AS "owner.name"
+  FROM saved_filters f JOIN users u ON u.id = f.user_id
+ WHERE f.workspace_id = gnomon.workspace() AND f.deleted_at IS NULL AND f.list = 'board' AND coalesce(f.project_id, gnomon.project()) = gnomon.project()
+   AND (f.user_id = gnomon.actor() OR f.is_shared)
+ ORDER BY f.user_id <> gnomon.actor(), lower(f.name), f.id
+ LIMIT 50
+
+-- part: names one
+-- What the ids of the filters are called.
+SELECT jsonb_object_agg(n.id, n.name) AS map
+  FROM (SELECT NULL::uuid AS id, NULL::text AS name WHERE false
+        {assigneeId: UNION ALL SELECT u.id, u.name FROM workspace_members m JOIN users u ON u.id = m.user_id WHERE m.workspace_id = gnomon.workspace() AND m.user_id = :assigneeId | }
+        {epicId: UNION ALL SELECT e.id, e.title FROM epics e WHERE e.workspace_id = gnomon.workspace() AND e.id = :epicId | }
+        {labelId: UNION ALL SELECT l.id, l.name FROM labels l WHERE l.workspace_id = gnomon.workspace() AND l.id = ANY(:labelId)}) n
+
+-- POST /w/{ws}/p/{project}/board/{story}     form of update_story, then {next}
 -- message: The story has moved.
 -- path:   {story} key(story)
 -- page:   show_board

@@ -3,7 +3,7 @@
 -- role:   viewer
 -- page:   stories
 -- use:    list_stories as stories
--- query:  assigneeId uuid
+-- query:  assigneeId uuid(none), epicId uuid(none), sprintId uuid(none), labelId uuid[]
 -- part: totals one
 SELECT count(*) AS "storyCount", count(*) = 1 AS "isOneStory", count(*) FILTER (WHERE s.status <> 'done') AS "openCount",
        count(*) FILTER (WHERE s.status <> 'done' AND s.estimate IS NULL) AS "unsizedCount",
@@ -12,11 +12,79 @@ SELECT count(*) AS "storyCount", count(*) = 1 AS "isOneStory", count(*) FILTER (
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
 
 -- part: people list
-SELECT u.id, u.name, {assigneeId: u.id = :assigneeId OR} false AS "isChosen"
+SELECT u.id, u.name, {assigneeId: u.id = :assigneeId OR | } false AS "isChosen"
   FROM workspace_members m JOIN users u ON u.id = m.user_id
  WHERE m.workspace_id = gnomon.workspace()
- ORDER BY u.name
+ ORDER BY u.name, u.id
  LIMIT 200
+
+-- part: epics list
+SELECT e.id, e.title, {epicId: e.id = :epicId OR | } false AS "isChosen"
+  FROM epics e
+ WHERE e.workspace_id = gnomon.workspace() AND e.project_id = gnomon.project() AND e.deleted_at IS NULL
+ ORDER BY e.position, e.id
+ LIMIT 200
+
+-- part: labels list
+SELECT l.id, l.name, {labelId: l.id = ANY(:labelId) OR} false AS "isChosen"
+  FROM labels l
+ WHERE l.workspace_id = gnomon.workspace() AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND l.deleted_at IS NULL
+ ORDER BY lower(l.name), l.id
+ LIMIT 200
+
+-- part: sprints list
+SELECT n.id, n.name, {sprintId: n.id = :sprintId OR | } false AS "isChosen"
+  FROM sprints n
+ WHERE n.workspace_id = gnomon.workspace() AND n.project_id = gnomon.project()
+ ORDER BY n.number DESC
+ LIMIT 50
+
+-- part: saved list
+SELECT f.id, f.name, f.query, f.user_id = gnomon.actor() AS "isMine", f.project_id IS NULL AS "isForAllProjects", f.is_shared AS "isShared", f.version,
+       u.name AS "owner.name"
+  FROM saved_filters f JOIN users u ON u.id = f.user_id
+ WHERE f.workspace_id = gnomon.workspace() AND f.deleted_at IS NULL AND f.list = 'stories' AND coalesce(f.project_id, gnomon.project()) = gnomon.project()
+   AND (f.user_id = gnomon.actor() OR f.is_shared)
+ ORDER BY f.user_id <> gnomon.actor(), lower(f.name), f.id
+ LIMIT 50
+
+-- part: names one
+-- What the ids of the filters are called.
+SELECT jsonb_object_agg(n.id, n.name) AS map
+  FROM (SELECT NULL::uuid AS id, NULL::text AS name WHERE false
+        {assigneeId: UNION ALL SELECT u.id, u.name FROM workspace_members m JOIN users u ON u.id = m.user_id WHERE m.workspace_id = gnomon.workspace() AND m.user_id = :assigneeId | }
+        {epicId: UNION ALL SELECT e.id, e.title FROM epics e WHERE e.workspace_id = gnomon.workspace() AND e.id = :epicId | }
+        {sprintId: UNION ALL SELECT s.id, s.name FROM sprints s WHERE s.workspace_id = gnomon.workspace() AND s.id = :sprintId | }
+        {labelId: UNION ALL SELECT l.id, l.name FROM labels l WHERE l.workspace_id = gnomon.workspace() AND l.id = ANY(:labelId)}) n
+
+-- GET /w/{ws}/p/{project}/stories/new                             show_new_story
+-- The form for a story.
+-- role:   member
+-- page:   story_new
+-- part: people list
+SELECT u.id, u.name, false AS "isChosen"
+  FROM workspace_members m JOIN users u ON u.id = m.user_id
+ WHERE m.workspace_id = gnomon.workspace()
+ ORDER BY u.name, u.id
+ LIMIT 200
+
+-- part: epics list
+SELECT e.id, e.title, false AS "isChosen"
+  FROM epics e
+ WHERE e.workspace_id = gnomon.workspace() AND e.project_id = gnomon.project() AND e.deleted_at IS NULL
+ ORDER BY e.position, e.id
+ LIMIT 200
+
+-- part: labels list
+SELECT l.id, l.name, false AS "isChosen"
+  FROM labels l
+ WHERE l.workspace_id = gnomon.workspace() AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND l.deleted_at IS NULL
+ ORDER BY lower(l.name), l.id
+ LIMIT 200
+
+-- POST /w/{ws}/p/{project}/stories/new     form of create_story, then /w/{ws}/p/{project}/stories/{key}
+-- message: The story is on the board.
+-- page:   show_new_story
 
 -- GET /w/{ws}/p/{project}/stories/{story}                         show_story
 -- A story: what it is, where it stands, what it waits for.
@@ -24,11 +92,17 @@ SELECT u.id, u.name, {assigneeId: u.id = :assigneeId OR} false AS "isChosen"
 -- path:   {story} key(story)
 -- query:  asOf moment
 -- page:   story
-SELECT p.key || '-' || s.number AS key, s.title, s.description AS "descriptionMarkdown", s.status, s.version, s.estimate, s.estimate = 1 AS "isOnePoint",
-       c.name AS "statusName", s.status = 'done' AS "isDone", initcap(s.priority) AS "priorityName", s.due_date AS "dueDate",
+SELECT s.id, p.key || '-' || s.number AS key, s.title, s.description AS "descriptionMarkdown", s.description, s.status, s.version, s.estimate, s.estimate = 1 AS "isOnePoint",
+       c.name AS "statusName", s.status = 'done' AS "isDone", initcap(s.priority) AS "priorityName", jsonb_build_object(s.priority, true) AS "priorityIs",
+       s.confidence, s.due_date AS "dueDate",
        s.status <> 'done' AND s.due_date < (gnomon.now() AT TIME ZONE w.timezone)::date AS "isLate",
        s.status_since AS "statusSince", s.created_at AS "createdAt", s.updated_at AS "updatedAt", s.ai_generated AS "isDraft",
-       u.name AS "assignee.name", t.name AS "team.name", e.title AS "epic.title", x.name AS "sprint.name", f.source_key AS "sourceKey"
+       ({asOf: 0 *} s.task_count)::bigint AS "taskCount", s.task_done_count::bigint AS "taskDoneCount", s.task_count = 1 AS "isOneTask",
+       (SELECT string_agg(CASE jsonb_typeof(a.item) WHEN 'object' THEN coalesce(a.item ->> 'text', a.item ->> 'title') ELSE a.item #>> '{}' END, E'\n' ORDER BY a.place)
+          FROM jsonb_array_elements(s.acceptance_criteria) WITH ORDINALITY AS a (item, place)) AS "criteriaLines",
+       (SELECT jsonb_agg(jsonb_build_object('name', l.name, 'colour', l.colour) ORDER BY lower(l.name), l.id)
+          FROM labels l WHERE l.workspace_id = s.workspace_id AND l.id = ANY (s.label_ids)) AS labels, s.label_ids <> '{}' AS "hasLabels",
+       u.name AS "assignee.name", t.name AS "team.name", e.title AS "epic.title", 'E-' || e.number AS "epic.key", x.name AS "sprint.name", f.source_key AS "sourceKey"
   FROM {asOf: asof.}stories s
   JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
   JOIN workspaces w ON w.id = s.workspace_id
@@ -36,7 +110,7 @@ SELECT p.key || '-' || s.number AS key, s.title, s.description AS "descriptionMa
        AS c (status, name) ON c.status = s.status
   LEFT JOIN users u ON u.id = s.assignee_id
   LEFT JOIN teams t ON t.workspace_id = s.workspace_id AND t.id = s.team_id
-  LEFT JOIN {asOf: asof.}epics e ON e.workspace_id = s.workspace_id AND e.id = s.epic_id
+  LEFT JOIN {asOf: asof.}epics e ON e.workspace_id = s.workspace_id AND e.id = s.epic_id AND e.deleted_at IS NULL
   LEFT JOIN story_sources f ON f.workspace_id = s.workspace_id AND f.project_id = s.project_id AND f.story_id = s.id
   LEFT JOIN LATERAL (SELECT n.name FROM {asOf: asof.}sprint_items i JOIN {asOf: asof.}sprints n ON n.workspace_id = i.workspace_id AND n.id = i.sprint_id
                       WHERE i.workspace_id = s.workspace_id AND i.story_id = s.id AND i.removed_at IS NULL
@@ -63,15 +137,18 @@ SELECT CASE jsonb_typeof(a.item) WHEN 'object' THEN coalesce(a.item ->> 'text', 
 
 -- part: links list
 -- Open and closed dependencies, in both directions.
-SELECT q.key || '-' || o.number AS key, q.key AS "projectKey", o.title, CASE WHEN o.status = 'done' THEN 'done' ELSE 'open' END AS state,
+SELECT d.id, coalesce(p.key || '-' || o.number, 'E-' || e.number) AS "otherKey", coalesce(o.title, e.title) AS "otherTitle",
+       CASE WHEN o.id IS NULL THEN 'epics' ELSE 'stories' END AS place,
+       CASE WHEN coalesce(o.status, e.status) = 'done' THEN 'done' ELSE 'open' END AS state,
        CASE WHEN (d.source_id = s.id) = (d.dependency_type = 'blocks') THEN 'Blocks' ELSE 'Waits for' END AS relation
   FROM {asOf: asof.}stories s
+  JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
   JOIN {asOf: asof.}dependencies d ON d.workspace_id = s.workspace_id AND d.removed_at IS NULL AND s.id IN (d.source_id, d.target_id)
-  JOIN {asOf: asof.}stories o ON o.workspace_id = d.workspace_id AND o.id = CASE d.source_id WHEN s.id THEN d.target_id ELSE d.source_id END AND o.deleted_at IS NULL
-  JOIN projects q ON q.workspace_id = o.workspace_id AND q.id = o.project_id
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
+  LEFT JOIN {asOf: asof.}stories o ON o.workspace_id = d.workspace_id AND o.id = CASE d.source_id WHEN s.id THEN d.target_id ELSE d.source_id END AND o.deleted_at IS NULL
+  LEFT JOIN {asOf: asof.}epics e ON e.workspace_id = d.workspace_id AND e.id = CASE d.source_id WHEN s.id THEN d.target_id ELSE d.source_id END AND e.deleted_at IS NULL
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND coalesce(o.id, e.id) IS NOT NULL
    {story: AND s.id = :story | AND s.number = :story_number}
- ORDER BY 5 DESC, o.number
+ ORDER BY 6 DESC, o.number, e.number
  LIMIT 50
 
 -- part: insights list
@@ -126,7 +203,82 @@ SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body 
  ORDER BY c.id DESC
  LIMIT 200
 
+-- part: people list
+SELECT u.id, u.name, u.id = s.assignee_id AS "isChosen"
+  FROM stories s
+  JOIN workspace_members m ON m.workspace_id = s.workspace_id
+  JOIN users u ON u.id = m.user_id
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() {story: AND s.id = :story | AND s.number = :story_number}
+ ORDER BY u.name, u.id
+ LIMIT 200
+
+-- part: epics list
+SELECT e.id, e.title, e.id = s.epic_id AS "isChosen"
+  FROM stories s
+  JOIN epics e ON e.workspace_id = s.workspace_id AND e.project_id = s.project_id AND e.deleted_at IS NULL
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() {story: AND s.id = :story | AND s.number = :story_number}
+ ORDER BY e.position, e.id
+ LIMIT 200
+
+-- part: choices list
+-- The labels it may have.
+SELECT l.id, l.name, l.id = ANY (s.label_ids) AS "isChosen"
+  FROM stories s
+  JOIN labels l ON l.workspace_id = s.workspace_id AND coalesce(l.project_id, s.project_id) = s.project_id AND l.deleted_at IS NULL
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() {story: AND s.id = :story | AND s.number = :story_number}
+ ORDER BY lower(l.name), l.id
+ LIMIT 200
+
+-- part: tasks list
+SELECT t.id, t.title, t.status, t.status = 'done' AS "isDone", t.version, u.name AS "assignee.name"
+  FROM {asOf: asof.}stories s
+  JOIN {asOf: asof.}tasks t ON t.workspace_id = s.workspace_id AND t.story_id = s.id AND t.deleted_at IS NULL
+  LEFT JOIN users u ON u.id = t.assignee_id
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() {story: AND s.id = :story | AND s.number = :story_number}
+ ORDER BY t.position, t.id
+ LIMIT 200
+
 -- POST /w/{ws}/p/{project}/stories/{story}     form of update_story, then /w/{ws}/p/{project}/stories/{story}
 -- message: The story is up to date.
 -- path:   {story} key(story)
 -- page:   show_story
+
+-- GET /w/{ws}/p/{project}/stories/{story}/delete                  show_delete_story
+-- Asks before a story is deleted.
+-- role:   member
+-- path:   {story} key(story)
+-- page:   story_delete
+SELECT p.key || '-' || s.number AS key, s.title, s.task_count::bigint AS "taskCount", s.task_count = 1 AS "isOneTask", x.name AS "sprint.name"
+  FROM stories s
+  JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
+  LEFT JOIN LATERAL (SELECT n.name FROM sprint_items i JOIN sprints n ON n.workspace_id = i.workspace_id AND n.id = i.sprint_id AND n.status <> 'completed'
+                      WHERE i.workspace_id = s.workspace_id AND i.story_id = s.id AND i.removed_at IS NULL
+                      ORDER BY n.start_date DESC LIMIT 1) x ON true
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
+   {story: AND s.id = :story | AND s.number = :story_number}
+
+-- POST /w/{ws}/p/{project}/stories/{story}/delete     form of delete_story, then /w/{ws}/p/{project}/stories
+-- message: The story is deleted.
+-- path:   {story} key(story)
+
+-- POST /w/{ws}/p/{project}/stories/{story}/tasks     form of create_task, then /w/{ws}/p/{project}/stories/{story}#tasks
+-- message: The task is added.
+-- path:   {story} key(story)
+-- page:   show_story
+
+-- POST /w/{ws}/p/{project}/tasks/{task}     form of update_task, then {next}
+-- message: The task is up to date.
+-- path:   {task} uuid
+
+-- POST /w/{ws}/p/{project}/tasks/{task}/delete     form of delete_task, then {next}
+-- message: The task is deleted.
+-- path:   {task} uuid
+
+-- POST /w/{ws}/p/{project}/stories/{story}/dependencies     form of create_dependency, then /w/{ws}/p/{project}/stories/{story}#links
+-- message: The dependency is added.
+-- path:   {story} key(story)
+-- page:   show_story
+
+-- POST /w/{ws}/p/{project}/dependencies/{dependency}/delete     form of delete_dependency, then {next}
+-- message: The dependency is removed.
+-- path:   {dependency} uuid

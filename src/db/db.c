@@ -203,6 +203,19 @@ send_call(struct db *db, const struct db_call *call, bool *out_prepares)
 	    db->conn, name, (int)stmt->n_types, call->values, NULL, NULL, 1);
 }
 
+/* Our own sentence; "/field: sentence" names what it is about. */
+static enum err
+invalid(struct op *op, const char *detail)
+{
+	const char *colon = *detail == '/' ? strstr(detail, ": ") : NULL;
+	char *pointer;
+
+	if (!colon)
+		return op_invalid(op, "", "%s", detail);
+	pointer = mem_dup_n(op, detail, (size_t)(colon - detail));
+	return op_invalid(op, pointer, "%s", colon + 2);
+}
+
 /* What the server's refusal means to us (PostgreSQL manual, appendix A). */
 static enum err
 refusal(struct op *op, const PGresult *result, const char *source)
@@ -233,7 +246,7 @@ refusal(struct op *op, const PGresult *result, const char *source)
 		    op, ERR_UNAVAILABLE, "%s: connection lost", source);
 	if (strcmp(state, "GN000") == 0 && detail && *detail &&
 	    err_of_word(message) == ERR_VALIDATION_FAILED)
-		return op_invalid(op, "", "%s", detail); /* our own sentence */
+		return invalid(op, detail);
 	if (strcmp(state, "GN000") == 0 && detail && text_ends(detail, ".")) {
 		(void)op_invalid(op, "", "%s", detail); /* likewise */
 		return op->err = err_of_word(message);

@@ -210,7 +210,7 @@ struct block {
 	const char *file;
 	int line;
 	struct endpoint e;
-	const char *handler, *form_of, *again;
+	const char *handler, *check, *form_of, *again;
 	const struct words **param_words;
 	struct param *params;
 	struct g_slot *slots;
@@ -323,6 +323,7 @@ set_type(struct block *b, size_t index, char *spec)
 		type = SQL_BOOL;
 	} else if (strcmp(spec, "uuid") == 0) {
 		p->kind = PARAM_UUID;
+		p->prefix = argument; /* the word that stands for no id */
 		type = SQL_UUID;
 	} else if (strcmp(spec, "date") == 0) {
 		p->kind = PARAM_DATE;
@@ -355,6 +356,8 @@ set_type(struct block *b, size_t index, char *spec)
 	p->slot = add_slot(b, p->name, type);
 	if (p->kind == PARAM_KEY)
 		add_slot(b, mem_fmt(root, "%s_number", p->name), SQL_INT4);
+	if (p->kind == PARAM_UUID && p->prefix)
+		add_slot(b, mem_fmt(root, "%s_none", p->name), SQL_BOOL);
 }
 
 static void
@@ -572,6 +575,14 @@ head_handler(struct block *b, char *value)
 	b->handler = value;
 }
 
+static void
+head_check(struct block *b, char *value)
+{
+	if (!is_name(value))
+		fail("\"%s\" is no function", value);
+	b->check = value;
+}
+
 /* errors: bad_credentials, conflict */
 static void
 head_errors(struct block *b, char *value)
@@ -729,6 +740,7 @@ static const struct {
     {"order", head_order},
     {"reply", head_reply},
     {"handler", head_handler},
+    {"check", head_check},
     {"errors", head_errors},
     {"counts", head_counts},
     {"pool", head_pool},
@@ -872,6 +884,16 @@ name_length(const char *s)
 	return n;
 }
 
+/* Whether the next slot is the other form of this one. */
+static bool
+is_other_form(const struct block *b, size_t slot)
+{
+	const char *name = b->slots[slot].name, *next = b->slots[slot + 1].name;
+
+	return strcmp(next, mem_fmt(root, "%s_number", name)) == 0 ||
+	    strcmp(next, mem_fmt(root, "%s_none", name)) == 0;
+}
+
 static const char *cut_sql(struct block *b, struct g_part *part, const char *s,
     const char *ends, struct buf *text);
 
@@ -906,10 +928,8 @@ cut_fragment(
 	flush_text(part, text);
 	part->pieces[jump].to = part->p.n_pieces;
 	if (*s == '|') {
-		if (slot + 1 == b->e.n_slots ||
-		    strcmp(b->slots[slot + 1].name,
-			mem_fmt(root, "%s_number", b->slots[slot].name)) != 0)
-			fail("only a key has two forms");
+		if (slot + 1 == b->e.n_slots || !is_other_form(b, slot))
+			fail("only a key and uuid(none) have two forms");
 		jump = part->p.n_pieces;
 		add_piece(
 		    part, (struct piece){.kind = PIECE_IF, .slot = slot + 1});
@@ -1278,6 +1298,8 @@ put_block(const struct block *b)
 	put_string(e->reply_type);
 	if (b->handler)
 		printf(",\n\t.handler = %s", b->handler);
+	if (b->check)
+		printf(",\n\t.check = %s", b->check);
 	if (b->n_errors) {
 		printf(",\n\t.errors = (const char *const[]){");
 		for (size_t i = 0; i < b->n_errors; i++)
@@ -1414,6 +1436,9 @@ make_endpoints(int argc, char **argv)
 		if (blocks[k].handler)
 			printf(
 			    "extern endpoint_handler %s;\n", blocks[k].handler);
+	for (size_t k = 0; k < n_blocks; k++)
+		if (blocks[k].check)
+			printf("extern endpoint_check %s;\n", blocks[k].check);
 	printf("\nconst struct endpoint endpoints[] = {\n");
 	for (size_t k = 0; k < n_blocks; k++)
 		put_block(&blocks[k]);

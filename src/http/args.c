@@ -139,7 +139,10 @@ fault(struct op *op, const struct param *p, const char *v)
 		    ? NULL
 		    : "Enter true or false.";
 	case PARAM_UUID:
-		return text_is_uuid(v) ? NULL : "Enter an id (uuid).";
+		return text_is_uuid(v) ? NULL
+		    : p->prefix
+		    ? mem_fmt(op, "Enter an id (uuid) or %s.", p->prefix)
+		    : "Enter an id (uuid).";
 	case PARAM_DATE:
 		return text_is_date(v) && !v[10]
 		    ? NULL
@@ -313,6 +316,11 @@ query_arg(struct op *op, const struct param *p, const struct http_pair *pairs,
 			    mem_fmt(op, "%lld", (long long)number));
 		else
 			op_invalid(op, p->name, "Enter an id or a key.");
+		return;
+	}
+	if (p->kind == PARAM_UUID && p->prefix &&
+	    strcmp(value, p->prefix) == 0) {
+		give(args, p->slot + 1, "true");
 		return;
 	}
 	why = fault(op, p, value);

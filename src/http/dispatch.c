@@ -309,7 +309,15 @@ read_body(struct op *op, struct http_req *rq, const struct endpoint *e)
 	json_tokener_free(tok);
 	if (!op->err)
 		take_if_match(op, rq, e);
-	return op->err ? op->err : http__validate(op, e->body, rq->json);
+	return op->err ? op->err : http__check_body(op, rq, e);
+}
+
+enum err
+http__check_body(struct op *op, struct http_req *rq, const struct endpoint *e)
+{
+	enum err err = http__validate(op, e->body, rq->json);
+
+	return !err && e->check ? e->check(op, rq) : err;
 }
 
 /* JSON has one kind of number and 1.0 is an integer; PostgreSQL's integers are

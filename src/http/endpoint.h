@@ -64,7 +64,9 @@ struct param {
 	int64_t min, max;
 	const char *const *words; /* PARAM_ENUM: up to a NULL */
 	const char *prefix; /* PARAM_KEY: "I"; "story": the project's key;
-				     NULL: a bare number */
+				     NULL: a bare number. PARAM_UUID: the word
+				     that stands for no id, whose slot is the
+				     next one; or NULL */
 	size_t slot;
 };
 
@@ -136,6 +138,10 @@ struct tally {
 typedef enum err
 endpoint_handler(struct op *op, struct http_req *rq, struct http_resp *rs);
 
+/* What a body must be beyond its schema, looked at before the statements; may
+ * put what it holds in order. */
+typedef enum err endpoint_check(struct op *op, struct http_req *rq);
+
 struct endpoint {
 	const char *name;
 	enum method method;
@@ -159,6 +165,7 @@ struct endpoint {
 	int status; /* of success */
 	enum reply_kind reply;
 	const char *reply_type; /* schema name, or NULL */
+	endpoint_check *check; /* or NULL */
 	endpoint_handler *handler;
 	const char *const *errors; /* words a handler gives, up to a NULL;
 				      NULL: none of its own */

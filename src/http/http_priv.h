@@ -129,6 +129,25 @@ char *
 http__address(struct op *op, const char *path, const struct http_pair *pairs,
     size_t n, const struct http_pair *without, const char *more);
 
+/* label.c: what fields and values are called */
+
+/* "assigneeId" is "Assignee", "dueBefore" is "Due before". */
+char *http__label(void *owner, const char *name);
+
+/* The names of what the ids among the members of an object stand for, by id;
+ * one more trip, for pages that show a form's values again. */
+struct json_object *
+http__names(struct op *op, const struct http_req *rq, struct json_object *of);
+
+/* A value as people read it: ids by name, a list's items on lines. */
+char *http__value_text(
+    void *owner, struct json_object *value, struct json_object *names);
+
+/* Puts `fields` into a conflict page's context: what the form sent beside what
+ * stands there now. */
+void http__put_conflict(
+    struct op *op, const struct http_req *rq, struct json_object *c);
+
 /* dispatch.c */
 
 /* Runs enter and the statements of the endpoints in one round trip. */
@@ -139,6 +158,10 @@ enum err http__run(struct op *op, struct http_req *rq,
 /* Validates a JSON value against a schema of sql/api/<name>. */
 enum err http__validate(
     struct op *op, const char *schema, struct json_object *value) MUST_CHECK;
+
+/* The same for a body and what its endpoint asks beyond the schema. */
+enum err http__check_body(
+    struct op *op, struct http_req *rq, const struct endpoint *e) MUST_CHECK;
 
 /* The body as bound to :body: snake_case keys. Belongs to op. */
 const char *http__body_text(struct op *op, struct json_object *body);

@@ -290,6 +290,16 @@ put_key_schema(struct json_object *schema, const struct param *p)
 }
 
 static void
+put_uuid_or(struct json_object *schema, const char *word)
+{
+	char pattern[100];
+
+	snprintf(pattern, sizeof(pattern),
+	    "^(%s|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$", word);
+	put(schema, "pattern", pattern);
+}
+
+static void
 put_param_schema(struct json_object *schema, const struct param *p)
 {
 	put(schema, "type", "string");
@@ -307,7 +317,10 @@ put_param_schema(struct json_object *schema, const struct param *p)
 		put(schema, "type", "boolean");
 		break;
 	case PARAM_UUID:
-		put(schema, "format", "uuid");
+		if (p->prefix)
+			put_uuid_or(schema, p->prefix);
+		else
+			put(schema, "format", "uuid");
 		break;
 	case PARAM_DATE:
 		put(schema, "format", "date");

@@ -19,7 +19,7 @@
 #include "view/humane.h"
 #include "view/templates.h"
 
-enum { UNITS_MAX = 8, FLASH_SECONDS = 60 };
+enum { UNITS_MAX = 8, FLASH_SECONDS = 60, UUID_TEXT = 36 };
 
 static struct templates *templates;
 
@@ -227,6 +227,87 @@ put_past(struct op *op, const struct http_req *rq,
 	put(o, "nowHref", http__address(op, rq->path, pairs, n, asked, NULL));
 }
 
+endpoint_check http_check_saved_query;
+
+/* The first fault of a query, told as one of the body's field. */
+static enum err
+tell_query(struct op *op, const struct op *apart, const char *name)
+{
+	struct json_object *errors = NULL, *first;
+
+	if (!json_object_object_get_ex(apart->details, "errors", &errors))
+		return op_invalid(op, "/query", "%s: %s", http__label(op, name),
+		    "There is no such filter.");
+	first = json_object_array_get_idx(errors, 0);
+	return op_invalid(op, "/query", "%s: %s",
+	    http__label(op,
+		json_object_get_string(
+		    json_object_object_get(first, "pointer"))),
+	    json_object_get_string(json_object_object_get(first, "message")));
+}
+
+/*
+ * A saved filter's query must be one its list takes, and says nothing of how
+ * far the list was read. The lists are those of sql/api/filters.schema.json.
+ */
+enum err
+http_check_saved_query(struct op *op, struct http_req *rq)
+{
+	static const struct {
+		const char *list, *endpoint;
+	} lists[] = {
+	    {"stories", "list_stories"},
+	    {"backlog", "show_backlog"},
+	    {"board", "show_board"},
+	};
+	const struct endpoint *e = NULL;
+	struct op *apart = op_new(op, op->id, op->db);
+	struct http_pair *pairs = NULL, *kept;
+	struct http_args *args;
+	size_t n = 0, n_kept = 0;
+	bool *used;
+	const char *query;
+
+	for (size_t i = 0; i < nitems(lists); i++)
+		if (strcmp(lists[i].list, http_text(rq, "list")) == 0)
+			e = endpoint_find(lists[i].endpoint);
+	assert(e);
+	if (http__pairs(apart, http_text(rq, "query"), &pairs, &n))
+		return op_invalid(op, "/query", "Give a list's query.");
+	kept = mem_array(op, struct http_pair, n + 1);
+	for (size_t i = 0; i < n; i++)
+		if (*pairs[i].value && strcmp(pairs[i].name, "cursor") != 0 &&
+		    strcmp(pairs[i].name, "limit") != 0)
+			kept[n_kept++] = pairs[i];
+	if (n_kept == 0)
+		return op_invalid(op, "/query", "Choose at least one filter.");
+	used = mem_array(op, bool, n_kept);
+	if (http__args(apart, rq, e, kept, n_kept, used, &args))
+		return tell_query(op, apart, "query");
+	for (size_t i = 0; i < n_kept; i++)
+		if (!used[i])
+			return tell_query(op, apart, kept[i].name);
+	query = http__address(op, "", kept, n_kept, NULL, NULL);
+	json_object_object_add(
+	    rq->json, "query", json_object_new_string(query + 1));
+	return ERR_OK;
+}
+
+/* What a filter's value is called: the page's part `names` knows ids. */
+static const char *
+chosen_text(struct op *op, struct json_object *c, const char *value)
+{
+	struct json_object *names = NULL, *map = NULL, *name = NULL;
+
+	if (!text_is_uuid(value))
+		return humane_word(op, value);
+	if (json_object_object_get_ex(c, "names", &names) &&
+	    json_object_object_get_ex(names, "map", &map) &&
+	    json_object_object_get_ex(map, value, &name))
+		return json_object_get_string(name);
+	return "one";
+}
+
 /* filters: what is chosen, for the form; active: what can be removed. */
 static void
 put_filters(struct op *op, const struct http_req *rq,
@@ -260,6 +341,8 @@ put_filters(struct op *op, const struct http_req *rq,
 		row = json_object_new_object();
 		put(row, "name", pairs[i].name);
 		put(row, "value", pairs[i].value);
+		put(row, "label", http__label(op, pairs[i].name));
+		put(row, "text", chosen_text(op, c, pairs[i].value));
 		put(row, "removeHref",
 		    http__address(op, rq->path, pairs, n, &pairs[i], NULL));
 		json_object_array_add(active, row);
@@ -454,6 +537,27 @@ render(struct op *op, struct http_resp *rs, const char *page,
 	return ERR_OK;
 }
 
+/* Marks the rows of a page's lists whose ids the refused form had chosen. */
+static void
+mark_typed(struct json_object *c, struct json_object *ids)
+{
+	json_object_object_foreach (c, key, list) {
+		(void)key;
+		if (!json_object_is_type(list, json_type_array))
+			continue;
+		for (size_t i = 0; i < json_object_array_length(list); i++) {
+			struct json_object *row =
+			    json_object_array_get_idx(list, i);
+			struct json_object *id = NULL;
+
+			if (json_object_object_get_ex(row, "id", &id) &&
+			    json_object_object_get_ex(
+				ids, json_object_get_string(id), NULL))
+				put_true(row, "isTyped");
+		}
+	}
+}
+
 /* The page for what the request said, with `extra` (input and errors of a
  * refused form) in its context. */
 static enum err
@@ -495,8 +599,9 @@ show(struct op *op, struct http_req *rq, struct http_resp *rs,
 		put(c, "csv", mem_fmt(op, "%s.csv%s", rq->path, asked));
 	}
 	if (extra) {
-		json_object_object_foreach (extra, key, value) {
-			json_object_object_add(c, key, json_object_get(value));
+		mark_typed(c, json_object_object_get(extra, "typed"));
+		json_object_object_foreach (extra, name, value) {
+			json_object_object_add(c, name, json_object_get(value));
 		}
 	}
 	return render(op, rs, e->page, c);
@@ -546,6 +651,73 @@ put_headline(struct json_object *c, enum err e)
 			put(c, "title", titles[i].title);
 }
 
+bool
+http_is_local(const char *path)
+{
+	return path[0] == '/' && path[1] != '/' && path[1] != '\\' &&
+	    !strpbrk(path, "\r\n\t") && strlen(path) < 2000;
+}
+
+/* The path of another endpoint, its {names} as in this request. */
+static char *
+path_of(struct op *op, const struct http_req *rq, const struct endpoint *e)
+{
+	struct buf *b = buf_new(op, 8 << 10);
+
+	for (const char *s = e->path; *s;) {
+		size_t n = strcspn(s, "{"), k;
+
+		buf_add(b, s, n);
+		s += n;
+		if (!*s)
+			break;
+		k = strcspn(++s, "}");
+		put_encoded(b, http_segment(rq, mem_dup_n(op, s, k)));
+		s += k + 1;
+	}
+	return b->data;
+}
+
+/* What is never shown again, though it was typed. */
+static bool
+is_secret(const char *name)
+{
+	return text_ends(name, "assword") || strcmp(name, "code") == 0;
+}
+
+/* What a refused form sent, to be sent again, and where its page is. */
+static void
+put_again(struct op *op, const struct http_req *rq, struct json_object *c)
+{
+	struct json_object *sent = json_object_new_array();
+	struct http_pair *pairs = NULL;
+	size_t n = 0;
+
+	json_object_object_add(c, "sent", sent);
+	if (!rq->is_form || http__pairs(op, rq->body, &pairs, &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *row;
+
+		if (strcmp(pairs[i].name, "csrf") == 0 ||
+		    strcmp(pairs[i].name, "once") == 0 ||
+		    strcmp(pairs[i].name, "version") == 0 ||
+		    is_secret(pairs[i].name))
+			continue;
+		row = json_object_new_object();
+		put(row, "name", pairs[i].name);
+		put(row, "value", pairs[i].value);
+		json_object_array_add(sent, row);
+	}
+	put(c, "keepHref", rq->path);
+	if (rq->endpoint->again)
+		put(c, "keepHref", path_of(op, rq, rq->endpoint->again));
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(pairs[i].name, "next") == 0 &&
+		    http_is_local(pairs[i].value))
+			put(c, "keepHref", pairs[i].value);
+}
+
 void
 http__error_page(struct op *op, const struct http_req *rq, struct http_resp *rs)
 {
@@ -565,6 +737,8 @@ http__error_page(struct op *op, const struct http_req *rq, struct http_resp *rs)
 		    json_object_get(
 			json_object_object_get(op->details, "current")));
 		json_object_object_add(c, "yours", json_object_get(rq->json));
+		http__put_conflict(op, rq, c);
+		put_again(op, rq, c);
 	}
 	if (json_object_object_get_ex(op->details, "errors", &errors))
 		json_object_object_add(c, "errors", json_object_get(errors));
@@ -659,7 +833,7 @@ static bool
 is_ours(const char *name)
 {
 	return strcmp(name, "csrf") == 0 || strcmp(name, "once") == 0 ||
-	    strcmp(name, "next") == 0;
+	    strcmp(name, "next") == 0 || strcmp(name, "clear") == 0;
 }
 
 /* A field's text as the JSON its schema asks for. */
@@ -686,22 +860,6 @@ coerce(enum schema_type type, const char *text)
 	return json_object_new_string(text);
 }
 
-/* A list is sent as fields of one name; "[]" is one of nothing, so that boxes
- * none of which is ticked say so. */
-static void
-read_member(struct json_object *body, const struct http_pair *field)
-{
-	struct json_object *list = NULL;
-
-	if (!json_object_object_get_ex(body, field->name, &list)) {
-		list = json_object_new_array();
-		json_object_object_add(body, field->name, list);
-	}
-	if (strcmp(field->value, "[]") != 0)
-		json_object_array_add(
-		    list, json_object_new_string(field->value));
-}
-
 /* A member of an object: the field capacity.x is x of capacity. */
 static bool
 put_in_object(struct json_object *body, const struct schema *schema,
@@ -725,39 +883,6 @@ put_in_object(struct json_object *body, const struct schema *schema,
 	return true;
 }
 
-/* What is never shown again, though it was typed. */
-static bool
-is_secret(const char *name)
-{
-	return text_ends(name, "assword") || strcmp(name, "code") == 0;
-}
-
-/* The fields as the body of the endpoint; input keeps them as typed. */
-static void
-read_fields(const struct endpoint *of, const struct http_pair *pairs, size_t n,
-    struct json_object *body, struct json_object *input)
-{
-	const struct schema *schema = of->body ? http__schema(of->body) : NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		enum schema_type type;
-
-		if (!is_secret(pairs[i].name))
-			put(input, pairs[i].name, pairs[i].value);
-		if (is_ours(pairs[i].name) || !*pairs[i].value)
-			continue;
-		if (put_in_object(body, schema, pairs[i].name, pairs[i].value))
-			continue;
-		type = schema ? schema_property_type(schema, pairs[i].name)
-			      : SCHEMA_STRING;
-		if (type == SCHEMA_ARRAY)
-			read_member(body, &pairs[i]);
-		else
-			json_object_object_add(
-			    body, pairs[i].name, coerce(type, pairs[i].value));
-	}
-}
-
 static const char *
 field(const struct http_pair *pairs, size_t n, const char *name)
 {
@@ -767,11 +892,111 @@ field(const struct http_pair *pairs, size_t n, const char *name)
 	return "";
 }
 
-bool
-http_is_local(const char *path)
+/* The items of a list: fields of one name, and lines of one field. "[]" is none,
+ * so that boxes none of which is ticked say so. */
+static void
+add_lines(void *owner, struct json_object *list, enum schema_type item,
+    const char *text)
 {
-	return path[0] == '/' && path[1] != '/' && path[1] != '\\' &&
-	    !strpbrk(path, "\r\n\t") && strlen(path) < 2000;
+	while (*text && strcmp(text, "[]") != 0) {
+		size_t n = strcspn(text, "\r\n"), from = strspn(text, " \t");
+		size_t end;
+		char *line;
+
+		from = from < n ? from : n;
+		end = n;
+		while (end > from && strchr(" \t", text[end - 1]))
+			end--;
+		if (end > from) {
+			line = mem_dup_n(owner, text + from, end - from);
+			json_object_array_add(list, coerce(item, line));
+		}
+		text += n;
+		text += strspn(text, "\r\n");
+	}
+}
+
+/* A field that came empty and shall be: nothing, where the schema takes it. */
+static struct json_object *
+emptied(enum schema_type type)
+{
+	return type & SCHEMA_NULL ? NULL : json_object_new_string("");
+}
+
+static bool
+is_among(const char *word, const char *words)
+{
+	size_t n = strlen(word);
+
+	for (; *words; words += strspn(words, " ")) {
+		size_t k = strcspn(words, " ");
+
+		if (k == n && memcmp(words, word, n) == 0)
+			return true;
+		words += k;
+	}
+	return false;
+}
+
+static struct json_object *
+list_of(struct json_object *body, const char *name)
+{
+	struct json_object *list = json_object_object_get(body, name);
+
+	if (!list) {
+		list = json_object_new_array();
+		json_object_object_add(body, name, list);
+	}
+	return list;
+}
+
+/* input.title as it was typed; input.is.status.done for what was chosen. */
+static void
+put_typed(struct json_object *input, struct json_object *is, const char *name,
+    const char *value)
+{
+	struct json_object *chosen = NULL;
+
+	put(input, name, value);
+	if (!*value || strlen(value) > UUID_TEXT)
+		return;
+	if (!json_object_object_get_ex(is, name, &chosen))
+		chosen = put_object(is, name);
+	put_true(chosen, value);
+}
+
+/* The fields as the body of the endpoint; input keeps them as typed. An empty
+ * field is left out, unless `clear` names it. */
+static void
+read_fields(struct op *op, const struct endpoint *of,
+    const struct http_pair *pairs, size_t n, struct json_object *body,
+    struct json_object *input)
+{
+	const struct schema *schema = of->body ? http__schema(of->body) : NULL;
+	const char *clear = field(pairs, n, "clear");
+	struct json_object *is = put_object(input, "is");
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = pairs[i].name, *value = pairs[i].value;
+		enum schema_type type;
+		bool clears;
+
+		if (!is_secret(name) && strcmp(name, "is") != 0)
+			put_typed(input, is, name, value);
+		clears = is_among(name, clear);
+		if (is_ours(name) || (!*value && !clears))
+			continue;
+		if (put_in_object(body, schema, name, value))
+			continue;
+		type =
+		    schema ? schema_property_type(schema, name) : SCHEMA_STRING;
+		if ((type & SCHEMA_ARRAY) && type != SCHEMA_ANY)
+			add_lines(op, list_of(body, name),
+			    schema_property_item_type(schema, name), value);
+		else
+			json_object_object_add(body, name,
+			    *value ? coerce(type, value) : emptied(type));
+	}
 }
 
 /* `then` with its {names} filled: path, the form's next, a column. */
@@ -814,7 +1039,7 @@ submit(struct op *op, struct http_req *rq, struct http_resp *rs,
 	enum err e = ERR_OK;
 
 	if (of->body)
-		e = http__validate(op, of->body, rq->json);
+		e = http__check_body(op, rq, of);
 	if (!e)
 		e = http__args(op, rq, of, NULL, 0, NULL, &args);
 	if (e)
@@ -892,6 +1117,24 @@ field_of(const char *pointer)
 	return *pointer == '/' ? pointer + 1 : NULL;
 }
 
+/* The ids among what was chosen, as members. */
+static struct json_object *
+typed_ids(struct json_object *input)
+{
+	struct json_object *ids = json_object_new_object();
+
+	json_object_object_foreach (
+	    json_object_object_get(input, "is"), key, values) {
+		(void)key;
+		json_object_object_foreach (values, value, yes) {
+			(void)yes;
+			if (text_is_uuid(value))
+				put_true(ids, value);
+		}
+	}
+	return ids;
+}
+
 /* Shows the page again with what was typed and what is wrong with it. */
 static void
 show_again(struct op *op, struct http_req *rq, struct http_resp *rs,
@@ -918,8 +1161,11 @@ show_again(struct op *op, struct http_req *rq, struct http_resp *rs,
 		json_object_array_add(errors, row);
 	}
 	json_object_object_add(extra, "errors", errors);
+	json_object_object_add(extra, "typed", typed_ids(input));
 	json_object_object_add(extra, "input", json_object_get(input));
 	put_true(put_object(extra, "refused"), info->word);
+	json_object_object_add(
+	    extra, form->form_of->name, json_object_get(input));
 	see_as(rq, form->again);
 	if (show(again, rq, rs, "", extra))
 		refuse(again, rq, rs);
@@ -962,7 +1208,7 @@ http__form(struct op *op, struct http_req *rq, struct http_resp *rs)
 	    !auth_csrf_matches(rq->cookie, field(pairs, n, "csrf")))
 		(void)op_fail(op, ERR_CSRF, "token");
 	else
-		read_fields(form->form_of, pairs, n, rq->json, input);
+		read_fields(op, form->form_of, pairs, n, rq->json, input);
 	if (pairs && http_is_local(field(pairs, n, "next")))
 		rq->next = field(pairs, n, "next");
 	if (!op->err && !submit_once(op, rq, rs, pairs, n, &location)) {

@@ -111,6 +111,29 @@ is_more_precise(const char *a, const char *b)
 	return *a != '{' && *b == '{';
 }
 
+/* Whether a says what b leaves open and nothing else: /stories/reorder and
+ * /stories/{story}. Then what a matches is never b's, whatever the method. */
+static bool
+hides(const char *a, const char *b)
+{
+	bool more = false;
+
+	while (*a && *b) {
+		size_t n = strcspn(a, "/"), m = strcspn(b, "/");
+
+		if (*b == '{' && *a != '{')
+			more = true;
+		else if ((n != m || memcmp(a, b, n) != 0) &&
+		    (*a != '{' || *b != '{'))
+			return false;
+		a += n;
+		b += m;
+		a += *a == '/';
+		b += *b == '/';
+	}
+	return more && !*a && !*b;
+}
+
 static const char *const method_words[] = {
     [METHOD_GET] = "GET, HEAD",
     [METHOD_POST] = "POST",
@@ -126,6 +149,7 @@ http__route(struct op *op, struct http_req *rq, const char *path,
 	enum method wanted =
 	    rq->method == METHOD_HEAD ? METHOD_GET : rq->method;
 	const struct endpoint *best = NULL;
+	const char *pattern = NULL; /* that hides others, of any method */
 	struct buf *allow = buf_new(op, 200);
 
 	for (size_t i = 0; i < n_endpoints; i++) {
@@ -134,6 +158,13 @@ http__route(struct op *op, struct http_req *rq, const char *path,
 
 		if (!matches(op, e->path, path, values, nitems(values)))
 			continue;
+		if (pattern && hides(pattern, e->path))
+			continue;
+		if (!pattern || hides(e->path, pattern)) {
+			best = NULL;
+			buf_reset(allow);
+			pattern = e->path;
+		}
 		if (e->method != wanted) {
 			/* /sprints/active is a /sprints/{sprint}, too */
 			if (strstr(allow->data, method_words[e->method]))

@@ -79,6 +79,7 @@ before(async () => {
   found.team = await link(walker, '/w/acme/admin/teams', /\/admin\/teams\/[0-9a-f-]{36}$/);
   found.sprint = await walker.goto(`${project}/sprints?status=active`).then(() => walker.locator('tbody a').first().getAttribute('href'));
   found.ended = await walker.goto(`${project}/sprints?status=completed`).then(() => walker.locator('tbody a').first().getAttribute('href'));
+  found.epic = await link(walker, `${project}/epics`, /\/E-\d+$/);
   await walker.context().close();
 });
 
@@ -86,7 +87,7 @@ after(() => browser?.close());
 
 const pages = () => [
   '/w/acme', '/w/acme/insights', '/w/acme/insights?state=open&severity=critical,high', '/w/acme/insights?q=nothing+has+this',
-  found.insight, '/w/acme/runs', found.run, '/w/acme/usage', project, `${project}/board`, `${project}/stories`,
+  found.insight, '/w/acme/runs', found.run, '/w/acme/usage', project, `${project}/board`, `${project}/stories`, `${project}/backlog`, `${project}/backlog?order=epic`, `${project}/epics`, found.epic, `${project}/labels`, `${project}/stories/new`, found.story && `${found.story}/delete`,
   `${project}/stories?status=done`, `${project}/activity?group=transaction`, found.story, '/w/acme/nothing-here', '/?all=true', '/workspaces/new', '/invite?token=none', '/w/acme/leave', '/w/acme/projects', '/w/acme/projects?archived=true', '/w/acme/projects/new',
   '/w/acme/admin/members', '/w/acme/admin/members?q=nobody', found.member, '/w/acme/admin/teams', found.team, '/w/acme/admin/workspace', '/w/acme/admin/audit',
   `${project}/settings`, '/login', '/login/second?ticket=x', '/register', '/verify', '/verify?token=x', '/forgot', '/reset?token=x',
@@ -308,7 +309,7 @@ test('filters stand in the address, can be taken off, and empty ones are harmles
   assert.equal(new URL(page.url()).searchParams.get('severity'), 'high');
   for (const chip of await page.locator('tbody tr td:first-child .chip').allInnerTexts())
     assert.match(chip, /high/i);
-  await page.getByRole('link', { name: /severity: high/ }).click();
+  await page.getByRole('link', { name: /Severity: High/ }).click();
   assert.equal(new URL(page.url()).searchParams.get('severity'), null);
   const keys = async () => page.locator('tbody th a').evaluateAll(all => all.map(a => a.getAttribute('href')));
   const newest = await keys();

@@ -38,7 +38,7 @@ const tables = rows(`
 	 ORDER BY 1`)
 const tenantTables = tables.filter(t => t.tenant && !t.part).map(t => t.name)
 const delivery = ['projects', 'epics', 'stories', 'sprints', 'sprint_items', 'dependencies', 'story_sources', 'comments', 'objectives', 'key_results', 'check_ins',
-	'burndown_snapshots', 'metrics_daily']
+	'burndown_snapshots', 'metrics_daily', 'labels', 'story_labels', 'tasks', 'saved_filters']
 
 let a, b
 
@@ -62,6 +62,11 @@ before(async () => {
 		     INSERT INTO burndown_snapshots (workspace_id, project_id, sprint_id, day, remaining, total, done, stories, done_stories)
 		     SELECT workspace_id, project_id, id, start_date, 5, 5, 0, 1, 0 FROM sprints WHERE workspace_id = ${lit(t.id)};
 		     INSERT INTO metrics_daily VALUES (${lit(t.id)}, ${lit(t.project.id)}, current_date, 1, 0, 0, 1, 0, 0, 0, 0, 5);
+		     WITH l AS (INSERT INTO labels (workspace_id, project_id, name) VALUES (${lit(t.id)}, ${lit(t.project.id)}, 'Label') RETURNING id)
+		     UPDATE stories SET label_ids = ARRAY[l.id] FROM l WHERE stories.id = ${lit(t.stories[0].id)};
+		     INSERT INTO tasks (workspace_id, project_id, story_id, title) VALUES (${lit(t.id)}, ${lit(t.project.id)}, ${lit(t.stories[0].id)}, 'Task');
+		     INSERT INTO saved_filters (workspace_id, project_id, user_id, list, name, query)
+		     VALUES (${lit(t.id)}, ${lit(t.project.id)}, ${lit(t.owner.id)}, 'stories', 'Mine', 'status=done');
 		     INSERT INTO story_sources VALUES (${lit(t.id)}, ${lit(t.project.id)}, 'X-1', ${lit(t.stories[0].id)});
 		     INSERT INTO ai_runs (workspace_id, feature, provider, model) VALUES (${lit(t.id)}, 'f', 'p', 'm');
 		     INSERT INTO ai_usage_daily (workspace_id, day, feature) VALUES (${lit(t.id)}, current_date, 'f');

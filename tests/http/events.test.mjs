@@ -72,7 +72,7 @@ describe('one write, one event', () => {
 		const [e, ...more] = since(t, from)
 		assert.deepEqual(more, [])
 		assert.equal(e.action, 'moved')
-		assert.deepEqual(Object.keys(e.changes).sort(), ['status', 'status_since'])
+		assert.deepEqual(Object.keys(e.changes).sort(), ['position', 'status', 'status_since'])
 		assert.deepEqual(e.changes.status, ['backlog', 'in_progress'])
 		assert.equal(new Date(e.changes.status_since[1]).getTime(), new Date(moved.statusSince).getTime())
 		assert.ok(new Date(moved.statusSince) > new Date(story.statusSince))

@@ -176,7 +176,7 @@ a_broken_block_is_an_error_with_its_line(void **state)
 		"x.sql:5", "a brace is never closed"},
 	    {"-- GET /a a\n-- role: user\n-- reply: 200 Thing\n"
 	     "-- query: q uuid\nSELECT 1 {q: a | b}\n",
-		"x.sql:5", "only a key has two forms"},
+		"x.sql:5", "only a key and uuid(none) have two forms"},
 	    {LIST "SELECT 1\n", "x.sql:1", "{page}"},
 	    {"-- GET /t/{ws} t\n-- role: viewer\n-- reply: 200 page of Thing\n"
 	     "SELECT 1\n",

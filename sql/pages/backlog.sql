@@ -1,0 +1,102 @@
+-- GET /w/{ws}/p/{project}/backlog                               show_backlog
+-- What is not begun, in the order of the board: the ready first. order=epic groups it by epic.
+-- role:   viewer
+-- query:  assigneeId uuid(none), epicId uuid(none), sprintId uuid(none), labelId uuid[], priority priority[], q text(1..200)
+-- order:  place = (s.status<>'ready')~isBacklog bool asc, s.position int asc, s.id uuid asc; epic = s.epic_place~epicPlace int asc, (s.status<>'ready')~isBacklog bool asc, s.position int asc, s.id uuid asc
+-- page:   backlog
+-- part: stories list
+SELECT s.id, p.key || '-' || s.number AS key, s.title, s.status, s.version, s.estimate, s.priority, s.due_date AS "dueDate",
+       u.name AS "assignee.name", s.epic_title AS "epic.title", 'E-' || s.epic_number AS "epic.key", x.name AS "sprint.name",
+       nullif(s.task_count, 0)::bigint AS "taskCount", s.task_done_count::bigint AS "taskDoneCount",
+       CASE WHEN s.label_ids <> '{}' THEN (SELECT jsonb_agg(jsonb_build_object('name', l.name, 'colour', l.colour) ORDER BY lower(l.name), l.id)
+          FROM labels l WHERE l.workspace_id = s.workspace_id AND l.id = ANY (s.label_ids)) END AS labels,
+       p.key || '-' || lag(s.number) OVER (PARTITION BY s.status ORDER BY s.position, s.id) AS "before", p.key || '-' || lead(s.number) OVER (PARTITION BY s.status ORDER BY s.position, s.id) AS "after",
+       s.status <> 'ready' AS "~isBacklog", s.position AS "~position", s.epic_place AS "~epicPlace"
+  FROM projects p
+ CROSS JOIN LATERAL (
+   SELECT s.*
+     FROM (SELECT t.*, e.title AS epic_title, e.number AS epic_number, coalesce(e.position, 9223372036854775807) AS epic_place
+             FROM stories t LEFT JOIN epics e ON e.workspace_id = t.workspace_id AND e.id = t.epic_id AND e.deleted_at IS NULL) s
+    WHERE s.workspace_id = gnomon.workspace() AND s.project_id = p.id AND s.deleted_at IS NULL AND s.status IN ('backlog', 'ready')
+      {priority: AND s.priority = ANY(:priority)} {q: AND strpos(lower(s.title), lower(:q)) > 0}
+      {assigneeId: AND s.assignee_id = :assigneeId | AND s.assignee_id IS NULL} {epicId: AND s.epic_id = :epicId | AND s.epic_id IS NULL}
+      {labelId: AND EXISTS (SELECT FROM story_labels k WHERE k.workspace_id = gnomon.workspace() AND k.story_id = s.id AND k.label_id = ANY(:labelId))}
+      {sprintId: AND EXISTS (SELECT FROM sprint_items i WHERE i.workspace_id = gnomon.workspace() AND i.story_id = s.id
+                               AND i.sprint_id = :sprintId AND i.removed_at IS NULL)
+       | AND NOT EXISTS (SELECT FROM sprint_items i JOIN sprints n ON n.workspace_id = i.workspace_id AND n.id = i.sprint_id AND n.status <> 'completed'
+                          WHERE i.workspace_id = gnomon.workspace() AND i.story_id = s.id AND i.removed_at IS NULL)}
+    {page}) s
+  LEFT JOIN users u ON u.id = s.assignee_id
+  LEFT JOIN LATERAL (SELECT n.name FROM sprint_items i JOIN sprints n ON n.workspace_id = i.workspace_id AND n.id = i.sprint_id AND n.status <> 'completed'
+                      WHERE i.workspace_id = s.workspace_id AND i.story_id = s.id AND i.removed_at IS NULL
+                      ORDER BY n.start_date DESC LIMIT 1) x ON true
+ WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project()
+ {page}
+
+-- part: totals one
+SELECT count(*) AS "storyCount", count(*) = 1 AS "isOneStory", round(coalesce(sum(s.estimate), 0)::numeric, 1)::double precision AS points,
+       count(*) FILTER (WHERE s.status = 'ready') AS "readyCount",
+       round(coalesce(sum(s.estimate) FILTER (WHERE s.status = 'ready'), 0)::numeric, 1)::double precision AS "readyPoints",
+       count(*) FILTER (WHERE s.estimate IS NULL) AS "unsizedCount"
+  FROM stories s
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND s.status IN ('backlog', 'ready')
+
+-- part: people list
+SELECT u.id, u.name, {assigneeId: u.id = :assigneeId OR | } false AS "isChosen"
+  FROM workspace_members m JOIN users u ON u.id = m.user_id
+ WHERE m.workspace_id = gnomon.workspace()
+ ORDER BY u.name, u.id
+ LIMIT 200
+
+-- part: epics list
+SELECT e.id, e.title, {epicId: e.id = :epicId OR | } false AS "isChosen"
+  FROM epics e
+ WHERE e.workspace_id = gnomon.workspace() AND e.project_id = gnomon.project() AND e.deleted_at IS NULL
+ ORDER BY e.position, e.id
+ LIMIT 200
+
+-- part: labels list
+SELECT l.id, l.name, {labelId: l.id = ANY(:labelId) OR} false AS "isChosen"
+  FROM labels l
+ WHERE l.workspace_id = gnomon.workspace() AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND l.deleted_at IS NULL
+ ORDER BY lower(l.name), l.id
+ LIMIT 200
+
+-- part: sprints list
+-- Those it can be planned into.
+SELECT n.id, n.name, {sprintId: n.id = :sprintId OR | } false AS "isChosen"
+  FROM sprints n
+ WHERE n.workspace_id = gnomon.workspace() AND n.project_id = gnomon.project() AND n.status <> 'completed'
+ ORDER BY n.number
+ LIMIT 50
+
+-- part: saved list
+SELECT f.id, f.name, f.query, f.user_id = gnomon.actor() AS "isMine", f.project_id IS NULL AS "isForAllProjects", f.is_shared AS "isShared", f.version,
+       u.name AS "owner.name"
+  FROM saved_filters f JOIN users u ON u.id = f.user_id
+ WHERE f.workspace_id = gnomon.workspace() AND f.deleted_at IS NULL AND f.list = 'backlog' AND coalesce(f.project_id, gnomon.project()) = gnomon.project()
+   AND (f.user_id = gnomon.actor() OR f.is_shared)
+ ORDER BY f.user_id <> gnomon.actor(), lower(f.name), f.id
+ LIMIT 50
+
+-- part: names one
+-- What the ids of the filters are called.
+SELECT jsonb_object_agg(n.id, n.name) AS map
+  FROM (SELECT NULL::uuid AS id, NULL::text AS name WHERE false
+        {assigneeId: UNION ALL SELECT u.id, u.name FROM workspace_members m JOIN users u ON u.id = m.user_id WHERE m.workspace_id = gnomon.workspace() AND m.user_id = :assigneeId | }
+        {epicId: UNION ALL SELECT e.id, e.title FROM epics e WHERE e.workspace_id = gnomon.workspace() AND e.id = :epicId | }
+        {sprintId: UNION ALL SELECT s.id, s.name FROM sprints s WHERE s.workspace_id = gnomon.workspace() AND s.id = :sprintId | }
+        {labelId: UNION ALL SELECT l.id, l.name FROM labels l WHERE l.workspace_id = gnomon.workspace() AND l.id = ANY(:labelId)}) n
+
+-- POST /w/{ws}/p/{project}/backlog     form of update_stories, then {next}
+-- message: The chosen stories are up to date.
+-- page:   show_backlog
+
+-- POST /w/{ws}/p/{project}/backlog/stories     form of create_story, then {next}
+-- message: The story is in the backlog.
+-- page:   show_backlog
+
+-- POST /w/{ws}/p/{project}/backlog/{story}/move     form of move_story, then {next}
+-- message: The story has moved.
+-- path:   {story} key(story)
+-- page:   show_backlog
