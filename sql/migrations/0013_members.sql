@@ -83,6 +83,18 @@ CREATE TRIGGER new_assignee BEFORE UPDATE OF assignee_id ON stories FOR EACH ROW
 CREATE TRIGGER seat BEFORE INSERT ON project_members FOR EACH ROW EXECUTE FUNCTION gnomon.is_member('user_id');
 CREATE TRIGGER seat BEFORE INSERT ON team_members FOR EACH ROW EXECUTE FUNCTION gnomon.is_member('user_id');
 
+-- Nor is who left told of anything, whoever would tell them.
+CREATE FUNCTION gnomon.tell_members() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM public.workspace_members m
+              WHERE m.workspace_id = NEW.workspace_id AND m.user_id = NEW.user_id AND m.removed_at IS NOT NULL) THEN
+    RETURN NULL;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER a_member BEFORE INSERT ON notifications FOR EACH ROW EXECUTE FUNCTION gnomon.tell_members();
+
 -- A run's packet holds the facts of every project: it is not for those from
 -- whom one is hidden.
 ALTER POLICY tenant ON agent_packets USING (workspace_id = gnomon.workspace() AND (SELECT gnomon.hidden()) = '{}');
@@ -298,6 +310,8 @@ BEGIN
   SELECT count(*) INTO teams FROM gone;
   UPDATE public.invitations i SET revoked_at = gnomon.now()
    WHERE i.workspace_id = gnomon.workspace() AND i.invited_by = who AND i.accepted_at IS NULL AND i.revoked_at IS NULL;
+  UPDATE public.notifications n SET read_at = gnomon.now()   -- so that no digest tells them
+   WHERE n.workspace_id = gnomon.workspace() AND n.user_id = who AND n.read_at IS NULL;
   UPDATE public.workspace_members m SET removed_at = gnomon.now(), role = 'viewer', scopes = '{}'
    WHERE m.workspace_id = gnomon.workspace() AND m.user_id = who;
   PERFORM gnomon.audit(CASE WHEN who = gnomon.actor() THEN 'member.left' ELSE 'member.removed' END, 'user', who,
