@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { before, describe, test } from 'node:test'
 import { assert, browser, call, csrf, get, join, lit, newUser, ok, origin, password, patch, post, refused, rows, sql, tenant, unique } from './lib.mjs'
+import { ownServer } from './server.mjs'
 
 const me = token => get('/api/v1/users/me', { token })
 const del = (path, options) => call('DELETE', path, options)
@@ -200,6 +201,23 @@ describe('API keys', () => {
 	})
 	for (const json of [{ name: '', scope: 'read' }, { name: ' ', scope: 'read' }, { name: 'x' }, { name: 'x', scope: 'owner' }, { name: 'x', scope: 'read', expiresInDays: 0 }, { name: 'x'.repeat(121), scope: 'read' }])
 		test(`no key is made of ${JSON.stringify(json).slice(0, 50)}`, () => refused(post('/api/v1/users/me/tokens', { ...t.owner, json }), 422, 'validation_failed'))
+	test('001-018: each key has a limit of its own', async () => {
+		const own = await ownServer({ env: { RATE_LIMIT: '30', REQUIRE_VERIFICATION: 'off', GNOMON_SECRET_FILE: process.env.GNOMON_SECRET_FILE } })
+		try {
+			const [x, y] = [await make('read'), await make('read')]
+			const ask = token => get('/api/v1/users/me', { token, at: own.at })
+			await ok(ask(y.token)) // now it is known to be somebody
+			const statuses = []
+			for (let i = 0; i < 40; i++) statuses.push((await ask(x.token)).status)
+			assert.ok(statuses.includes(429))
+			const r = await ask(x.token)
+			await refused(r, 429, 'rate_limited')
+			assert.ok(Number(r.headers['retry-after']) >= 1)
+			await ok(ask(y.token))
+		} finally {
+			await own.close()
+		}
+	})
 	test('the page makes one, shows it once, and deletes it', async () => {
 		const cookie = await browser(t.owner)
 		const r = await submit('/account/tokens', cookie, { name: 'From the page', scope: 'write', expiresInDays: '' })

@@ -68,7 +68,7 @@ describe('signing in', () => {
 		assert.deepEqual(x, y)
 		await refused(answers[0], 401, 'bad_credentials')
 	})
-	test('it takes as long, too', async () => {
+	test('001-034: a wrong password is 401 in equal time', async () => {
 		const time = async email => {
 			const from = performance.now()
 			await post('/api/v1/auth/login', { json: { email, password: 'not the password' } })
@@ -106,13 +106,13 @@ describe('access tokens', () => {
 		await refused(post('/api/v1/auth/logout', { token }), 401)
 		await ok(me(user.token)) // the other session lives on
 	})
-	test('ends with its session row', async () => {
+	test('001-011: an expired session is 401, whatever its token says', async () => {
 		const { token } = await signIn(user.email)
 		const { sid } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'))
 		sql(`UPDATE sessions SET expires_at = now() WHERE id = ${lit(sid)}`)
 		await refused(me(token), 401, 'unauthenticated')
 	})
-	test('no touched token passes', async () => {
+	test('001-011: no tampered token passes', async () => {
 		const [header, payload, signature] = user.token.split('.')
 		const claims = JSON.parse(Buffer.from(payload, 'base64url'))
 		const flip = (text, i) => text.slice(0, i) + (text[i] === 'A' ? 'B' : 'A') + text.slice(i + 1)
