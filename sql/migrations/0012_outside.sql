@@ -158,13 +158,12 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   RETURNING made_at
 $$;
 
--- The secret, to be shown, for ten minutes after it was made.
-CREATE FUNCTION gnomon.fresh_webhook_secret(webhook uuid) RETURNS TABLE (secret text, until timestamptz)
+-- The secret, to be shown, for ten minutes after it was made; then NULL.
+CREATE FUNCTION gnomon.fresh_webhook_secret(webhook uuid) RETURNS TABLE (secret text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT s.secret, s.made_at + interval '10 minutes'
+  SELECT CASE WHEN s.made_at > now() - interval '10 minutes' THEN s.secret END
     FROM public.webhook_secrets s JOIN public.webhooks h ON h.workspace_id = s.workspace_id AND h.id = s.webhook_id
    WHERE s.workspace_id = gnomon.workspace() AND s.webhook_id = webhook AND h.removed_at IS NULL
-     AND s.made_at > now() - interval '10 minutes'
 $$;
 GRANT EXECUTE ON FUNCTION gnomon.set_webhook_secret, gnomon.fresh_webhook_secret TO gnomon_web;
 

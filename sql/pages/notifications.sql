@@ -39,9 +39,10 @@ SELECT k.kind, k.name, k.what, coalesce(p.in_app, true) AS "isInApp", coalesce(p
 
 -- GET /unsubscribe/{token}                                       show_unsubscribe
 -- Stops the mails that a mail's link names, with a button.
--- role:   public
--- path:   {token} text(1..2000)
--- page:   unsubscribe
+-- role:    public
+-- path:    {token} text(1..2000)
+-- page:    unsubscribe
+-- handler: notification_show_unsubscribe
 
 -- POST /unsubscribe/{token}     form of unsubscribe, then /unsubscribe/{token}
 -- message: You get no more of these mails.

@@ -16,7 +16,7 @@
 -- use:    list_deliveries as deliveries
 SELECT h.id, h.url, h.description, array_to_string(h.event_types, ', ') AS "eventTypes", h.active AS "isOn", h.disabled_reason AS "disabledReason",
        h.failures, h.last_success_at AS "lastSuccessAt", h.created_at AS "createdAt", h.version,
-       EXISTS (SELECT FROM gnomon.fresh_webhook_secret(h.id)) AS "hasFreshSecret"
+       (SELECT f.secret IS NOT NULL FROM gnomon.fresh_webhook_secret(h.id) f) AS "hasFreshSecret"
   FROM webhooks h
  WHERE h.workspace_id = gnomon.workspace() AND h.id = :webhook AND h.removed_at IS NULL
 
@@ -40,6 +40,7 @@ SELECT h.id, h.url, h.description, array_to_string(h.event_types, ', ') AS "even
 -- role:    admin
 -- path:    {webhook} uuid
 -- page:    webhook_secret
+-- use:     get_webhook as webhook
 -- handler: webhook_show_secret
 
 -- POST /w/{ws}/admin/webhooks/{webhook}/secret     form of rotate_webhook_secret, then /w/{ws}/admin/webhooks/{webhook}/secret

@@ -26,9 +26,9 @@ SELECT gnomon.audit('webhook.secret_rotated', 'webhook', h.id)
   FROM webhooks h WHERE h.workspace_id = gnomon.workspace() AND h.id = :webhook AND h.removed_at IS NULL
 
 -- name: fresh_webhook_secret
--- The secret, encrypted, while it may be shown.
+-- The secret, encrypted; NULL when it may not be shown any more.
 -- args: webhook uuid
-SELECT secret, until FROM gnomon.fresh_webhook_secret(:webhook)
+SELECT secret FROM gnomon.fresh_webhook_secret(:webhook)
 
 -- name: unsubscribe
 -- Stops the mails that a sealed link names.

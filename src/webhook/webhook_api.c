@@ -14,6 +14,7 @@
 endpoint_handler webhook_create;
 endpoint_handler webhook_rotate;
 endpoint_handler webhook_show_secret;
+endpoint_handler notification_show_unsubscribe;
 endpoint_handler notification_unsubscribe;
 
 /* A UUID of version 7 (RFC 9562 section 5.7): it is known before the row is. */
@@ -104,9 +105,9 @@ webhook_show_secret(struct op *op, struct http_req *rq, struct http_resp *rs)
 		e = db_run(op, calls, nitems(calls), true);
 	if (e)
 		return e;
-	if (rows_count(calls[1].rows))
-		secret =
-		    auth_decrypt(op, rows_get(op, calls[1].rows, 0, "secret"));
+	if (rows_count(calls[1].rows) == 0)
+		return op_fail(op, ERR_NOT_FOUND, "webhook %s", id);
+	secret = auth_decrypt(op, rows_get(op, calls[1].rows, 0, "secret"));
 	buf_fmt(rs->body, "{\"secret\":\"%s\"}", secret ? secret : "");
 	return ERR_OK;
 }
@@ -126,6 +127,19 @@ read_link(struct op *op, const char *token, const char **out)
 			*rest++ = '\0';
 	}
 	return out[3] && text_is_uuid(out[1]) && text_is_uuid(out[2]);
+}
+
+/* GET /unsubscribe/{token} */
+enum err
+notification_show_unsubscribe(
+    struct op *op, struct http_req *rq, struct http_resp *rs)
+{
+	const char *part[4];
+
+	if (!read_link(op, http_segment(rq, "token"), part))
+		return op_fail(op, ERR_NOT_FOUND, "no link of ours");
+	buf_text(rs->body, "{\"isGood\":true}");
+	return ERR_OK;
 }
 
 /* POST /api/v1/unsubscribe/{token}, and the form of /unsubscribe/{token} */

@@ -93,6 +93,7 @@ const pages = () => [
   `${project}/settings`, '/login', '/login/second?ticket=x', '/register', '/verify', '/verify?token=x', '/forgot', '/reset?token=x',
   '/account', '/account/sessions', '/account/tokens', '/account/security', '/account/delete',
   `${project}/sprints`, found.sprint, found.ended, `${found.sprint}/complete`, `${project}/velocity`,
+  '/w/acme/notifications', '/w/acme/notifications?unread=true', '/w/acme/notifications/preferences', '/w/acme/admin/webhooks',
   '/w/acme/objectives', found.objective, '/w/acme/search', '/w/acme/search?q=payment', '/w/acme/search?q=nothinghasthis',
   '/help/api', '/help/errors', '/help/errors/version_conflict',
 ].filter(Boolean);

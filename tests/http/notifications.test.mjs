@@ -195,6 +195,7 @@ describe('preferences', () => {
 		await change(t, t.owner, t.stories[0], { title: 'Other' })
 		const mail = await box.waitFor(t.member.email)
 		const link = new URL(/Stop these mails: (\S+)/.exec(mail.text)[1]).pathname
+		assert.equal((await get(`${link}x`)).status, 404)
 		assert.match((await get(link)).text, /<button class="solid">Stop these mails/)
 		const r = await post(link, { form: {}, headers: { Origin: process.env.GNOMON_URL } })
 		assert.equal(r.status, 303, r.text.slice(0, 500))

@@ -300,6 +300,10 @@ test('the pages: an admin adds, reads the secret while it is new, tests, changes
 	assert.deepEqual(hook.event_types, ['sprint.moved', 'story.*'])
 	const one = `${base}/${hook.id}`
 	assert.match(await page(one), /No messages yet/)
+	const doors = await get(`${one}/secret.json`, { cookie })
+	assert.ok(doors.status === 200 && !doors.text.includes('whsec_'), doors.text)
+	assert.equal((await get(`${one}/secret.json`)).status, 401)
+	assert.equal((await get(`${base}/01a1f838-4ffc-7864-a820-7b0b98efc9b1/secret`, { cookie })).status, 404)
 	assert.match(await page(`${one}/secret`), /<code>whsec_[^<]{44}<\/code>/)
 	sql(`UPDATE webhook_secrets SET made_at = now() - interval '11 minutes' WHERE webhook_id = ${lit(hook.id)}`)
 	assert.match(await page(`${one}/secret`), /cannot be read any more/)
