@@ -43,11 +43,25 @@ static const struct ctl_command commands[] = {
 	.summary = "make an account with a workspace of its own",
 	.help = "The password is read from FILE, or from standard input.\n",
 	.run = ctl_user},
-    {.name = "import",
-	.usage = "--workspace WS --project KEY [OPTIONS] FILE",
-	.summary = "bring stories of another tracker in",
+    {.name = "export",
+	.usage = "--workspace WS FILE",
+	.summary = "write a whole workspace to a file",
 	.help =
-	    "Reads a CSV export. Columns are found by their headers; Jira's and\n"
+	    "Writes what the workspace has, history and people's addresses\n"
+	    "included, as lines of JSON; secrets (passwords, keys, webhooks) are\n"
+	    "left out. Prints the SHA-256 of the content, which is the same for\n"
+	    "the same workspace wherever it lives. DATABASE_URL must be a\n"
+	    "superuser's.\n",
+	.run = ctl_export},
+    {.name = "import",
+	.usage = "--workspace WS [--project KEY [OPTIONS]] FILE",
+	.summary = "bring in stories of another tracker, or a workspace",
+	.help =
+	    "Without --project: reads what gnomonctl export wrote, into a\n"
+	    "workspace that is new or empty; its members become those of the\n"
+	    "file, found by their address. DATABASE_URL must be a superuser's.\n"
+	    "\n"
+	    "With --project: reads a CSV export. Columns are found by their headers; Jira's and\n"
 	    "Linear's are known. A story is known by its key in the file, so the\n"
 	    "same file may be imported again. Rows that are refused are told\n"
 	    "with their line, the others are imported; the exit status is then 3.\n"

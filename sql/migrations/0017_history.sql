@@ -348,3 +348,208 @@ SELECT d.workspace_id, d.project_id, d.source_id, d.target_id, d.created_at
   FROM asof.dependencies d
  WHERE d.dependency_type = 'requires' AND d.source_type = 'story' AND d.target_type = 'story' AND d.removed_at IS NULL;
 GRANT SELECT ON asof.story_waits TO gnomon_web, gnomon_worker;
+
+-- ---- a workspace as a file
+-- What gnomonctl export writes and import reads (src/ctl/export.c has the format).
+-- These run as whoever operates the database, never as a running process: nobody
+-- else may call them. Which tables there are is what the catalog says; what does not
+-- travel is named here, with its reason.
+CREATE FUNCTION gnomon.left_out() RETURNS TABLE (name text, field text, reason text) LANGUAGE sql IMMUTABLE AS $$
+VALUES ('workspaces', 'id', 'the file is of no workspace in particular'),
+       ('workspaces', 'slug', 'the address is the choice of whoever imports'),
+       ('idempotency_keys', NULL, 'answers to be repeated, kept for a day'),
+       ('jobs', NULL, 'work under way belongs to the installation'),
+       ('audit_log', 'hash', 'the chain covers the id of the workspace; it is made anew from the entries'),
+       ('invitations', NULL, 'links under the seal of the installation'),
+       ('webhooks', NULL, 'their secrets, and addresses that would be told twice'),
+       ('webhook_deliveries', NULL, 'what was sent belongs to the webhooks')
+$$;
+
+CREATE FUNCTION gnomon.export_tables() RETURNS TABLE (name text) LANGUAGE sql STABLE AS $$
+  SELECT c.relname::text
+    FROM pg_class c
+   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+     AND (c.relname = 'workspaces' OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'workspace_id' AND NOT a.attisdropped))
+     AND NOT EXISTS (SELECT FROM gnomon.left_out() l WHERE l.name = c.relname AND l.field IS NULL)
+   ORDER BY c.relname <> 'workspaces', c.relname COLLATE "C"
+$$;
+
+CREATE FUNCTION gnomon.export_columns(of_table text) RETURNS TABLE (name text, type regtype) LANGUAGE sql STABLE AS $$
+  SELECT a.attname::text, a.atttypid::regtype
+    FROM pg_attribute a
+   WHERE a.attrelid = format('public.%I', of_table)::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+     AND a.attname <> 'workspace_id'
+     AND NOT EXISTS (SELECT FROM gnomon.left_out() l WHERE l.name = of_table AND l.field = a.attname)
+   ORDER BY a.attnum
+$$;
+
+-- Begins an export: gathers the ids that are other ones elsewhere, the workspace's, its
+-- projects' (unique in an installation) and people's, and what stands for them in the
+-- file: numbers in the order of keys and addresses. An account that was deleted has no
+-- address to be found by and keeps its id.
+CREATE FUNCTION gnomon.export_begin(slug text) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE ws uuid; t text; c record;
+        stand_in constant text := '00000000-0000-8000-%s-%s';
+BEGIN
+  SELECT w.id INTO ws FROM public.workspaces w WHERE w.slug = slug;
+  IF ws IS NULL THEN PERFORM gnomon.refuse('validation_failed', format('There is no workspace %s.', slug)); END IF;
+  PERFORM set_config('timezone', 'UTC', true), set_config('gnomon.workspace', ws::text, true);
+  CREATE TEMP TABLE export_ids (id uuid PRIMARY KEY, kind text NOT NULL, stand_in uuid NOT NULL, word text, name text) ON COMMIT DROP;
+  CREATE TEMP TABLE export_people (id uuid PRIMARY KEY) ON COMMIT DROP;
+  CREATE TEMP TABLE export_lines (n bigint PRIMARY KEY, line text NOT NULL) ON COMMIT DROP;
+  INSERT INTO export_ids SELECT ws, 'workspace', format(stand_in, '8000', lpad('0', 12, '0'))::uuid, slug;
+  INSERT INTO export_ids
+  SELECT p.id, 'project', format(stand_in, '8001', lpad(to_hex(row_number() OVER (ORDER BY p.key)), 12, '0'))::uuid, p.key
+    FROM public.projects p WHERE p.workspace_id = ws;
+  FOR t IN SELECT e.name FROM gnomon.export_tables() e WHERE e.name <> 'workspaces' LOOP
+    FOR c IN SELECT x.name, x.type FROM gnomon.export_columns(t) x WHERE x.type IN ('uuid'::regtype, 'jsonb'::regtype) LOOP
+      IF c.type = 'uuid'::regtype THEN
+        EXECUTE format('INSERT INTO export_people SELECT u.id FROM public.users u WHERE u.id IN (SELECT t.%I FROM public.%I t WHERE t.workspace_id = $1) ON CONFLICT DO NOTHING', c.name, t) USING ws;
+      ELSE
+        EXECUTE format($q$INSERT INTO export_people SELECT u.id FROM public.users u WHERE u.id IN (
+          SELECT m[1]::uuid FROM public.%2$I t CROSS JOIN LATERAL regexp_matches(t.%1$I::text, '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', 'g') m
+           WHERE t.workspace_id = $1) ON CONFLICT DO NOTHING$q$, c.name, t) USING ws;
+      END IF;
+    END LOOP;
+  END LOOP;
+  INSERT INTO export_ids
+  SELECT u.id, 'person', format(stand_in, '8002', lpad(to_hex(row_number() OVER (ORDER BY lower(u.email) COLLATE "C")), 12, '0'))::uuid, lower(u.email), u.name
+    FROM export_people p JOIN public.users u ON u.id = p.id WHERE u.email IS NOT NULL;
+  INSERT INTO export_ids
+  SELECT u.id, 'person', u.id, NULL, u.name FROM export_people p JOIN public.users u ON u.id = p.id WHERE u.email IS NULL;
+END $$;
+
+-- Puts the rows of a table in line, in the order of their key as the file has it.
+CREATE FUNCTION gnomon.export_stage(of_table text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE n bigint;
+        own constant text := CASE of_table WHEN 'workspaces' THEN 'id' ELSE 'workspace_id' END;
+        columns constant text := (SELECT string_agg(format('t.%I', c.name), ', ') FROM gnomon.export_columns(of_table) c);
+        keys constant text := (
+          SELECT string_agg(CASE WHEN a.atttypid = 'uuid'::regtype
+                                 THEN format('coalesce((SELECT i.stand_in FROM export_ids i WHERE i.id = t.%1$I), t.%1$I)', a.attname)
+                                 WHEN a.atttypid = 'text'::regtype THEN format('t.%I COLLATE "C"', a.attname)
+                                 ELSE format('t.%I', a.attname) END, ', ' ORDER BY k.place)
+            FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, place)
+            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+           WHERE i.indrelid = format('public.%I', of_table)::regclass AND i.indisprimary AND a.attname <> 'workspace_id');
+BEGIN
+  TRUNCATE export_lines;
+  EXECUTE format($q$INSERT INTO export_lines
+    SELECT row_number() OVER (ORDER BY %s), jsonb_build_object('t', %L, 'r', (SELECT to_jsonb(x) FROM (SELECT %s) x))::text
+      FROM public.%I t WHERE t.%I = gnomon.workspace()$q$, coalesce(keys, '1'), of_table, columns, of_table, own);
+  GET DIAGNOSTICS n = ROW_COUNT;
+  RETURN n;
+END $$;
+
+-- PL/pgSQL, because the temporary tables are there only during an export.
+CREATE FUNCTION gnomon.export_page(after bigint) RETURNS TABLE (n bigint, line text) LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN QUERY SELECT l.n, l.line FROM export_lines l WHERE l.n > after AND l.n <= after + 2000 ORDER BY l.n;
+END $$;
+CREATE FUNCTION gnomon.export_names() RETURNS TABLE (id uuid, kind text, stand_in uuid, word text, name text) LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN QUERY SELECT i.id, i.kind, i.stand_in, i.word, i.name FROM export_ids i ORDER BY i.kind DESC, i.stand_in;
+END $$;
+
+-- Begins an import: the workspace, made when it is not there, refused when somebody has
+-- worked in it. What a new workspace has by itself goes, for the file has its own; so
+-- do its members. Triggers do not run from here to the end of the transaction: numbers,
+-- versions and history are in the file.
+CREATE FUNCTION gnomon.import_begin(slug text) RETURNS uuid LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE ws uuid; t text; taken boolean;
+BEGIN
+  IF current_setting('is_superuser') <> 'on' THEN
+    PERFORM gnomon.refuse('validation_failed', 'To import a workspace, DATABASE_URL must be a superuser''s.');
+  END IF;
+  PERFORM set_config('timezone', 'UTC', true), set_config('session_replication_role', 'replica', true);
+  SELECT w.id INTO ws FROM public.workspaces w WHERE w.slug = slug FOR UPDATE;
+  IF ws IS NULL THEN
+    INSERT INTO public.workspaces (name, slug) VALUES (slug, slug) RETURNING id INTO ws;
+  END IF;
+  PERFORM set_config('gnomon.workspace', ws::text, true);
+  FOR t IN SELECT e.name FROM gnomon.export_tables() e WHERE e.name <> 'workspaces' LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM public.%I WHERE workspace_id = $1)', t) INTO taken USING ws;
+    IF taken AND t <> ALL ('{workspace_members,ai_workspace_policies,agent_configs,revisions,events,counters,audit_log,notification_preferences}') THEN
+      PERFORM gnomon.refuse('validation_failed', format('The workspace %s is not empty: it has %s.', slug, replace(t, '_', ' ')));
+    END IF;
+    EXECUTE format('DELETE FROM public.%I WHERE workspace_id = $1', t) USING ws;
+  END LOOP;
+  DELETE FROM public.invitations WHERE workspace_id = ws;
+  RETURN ws;
+END $$;
+
+-- The id here of what had another one there. People are found by their address; who is
+-- not here becomes an account that cannot sign in until its password is reset.
+CREATE FUNCTION gnomon.import_id(kind text, was uuid, word text, called text) RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE found_id uuid;
+BEGIN
+  IF kind = 'workspace' THEN RETURN gnomon.workspace(); END IF;
+  IF kind = 'project' THEN
+    RETURN CASE WHEN EXISTS (SELECT FROM public.projects p WHERE p.id = was) THEN gnomon.uuid7() ELSE was END;
+  END IF;
+  IF word IS NULL THEN
+    INSERT INTO public.users (id, name) VALUES (was, called) ON CONFLICT (id) DO NOTHING;
+    RETURN was;
+  END IF;
+  SELECT u.id INTO found_id FROM public.users u WHERE lower(u.email) = lower(word);
+  IF found_id IS NULL THEN
+    INSERT INTO public.users (id, email, name)
+    VALUES (CASE WHEN EXISTS (SELECT FROM public.users u WHERE u.id = was) THEN gnomon.uuid7() ELSE was END, word, called)
+    RETURNING id INTO found_id;
+  END IF;
+  RETURN found_id;
+END $$;
+
+CREATE FUNCTION gnomon.import_rows(to_table text, rows_ jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE columns text; unknown text; entry public.audit_log; before bytea;
+BEGIN
+  IF NOT EXISTS (SELECT FROM gnomon.export_tables() e WHERE e.name = to_table) THEN
+    PERFORM gnomon.refuse('validation_failed', format('The file has a table %s, which this version does not know.', to_table));
+  END IF;
+  SELECT string_agg(format('%I', k), ', '), string_agg(k, ', ') FILTER (WHERE c.name IS NULL) INTO columns, unknown
+    FROM jsonb_object_keys(rows_ -> 0) k LEFT JOIN gnomon.export_columns(to_table) c ON c.name = k;
+  IF unknown IS NOT NULL THEN
+    PERFORM gnomon.refuse('validation_failed', format('The file has %s of %s, which this version does not know.', unknown, to_table));
+  END IF;
+  IF to_table = 'workspaces' THEN
+    EXECUTE format('UPDATE public.workspaces SET (%1$s) = (SELECT %1$s FROM jsonb_populate_record(NULL::public.workspaces, $1)) WHERE id = gnomon.workspace()', columns)
+      USING rows_ -> 0;
+  ELSIF to_table = 'audit_log' THEN
+    SELECT a.hash INTO before FROM public.audit_log a WHERE a.workspace_id = gnomon.workspace() ORDER BY a.number DESC LIMIT 1;
+    FOR entry IN SELECT r.* FROM jsonb_populate_recordset(NULL::public.audit_log, rows_) r ORDER BY r.number LOOP
+      entry.workspace_id := gnomon.workspace();
+      entry.hash := gnomon.audit_hash(before, entry);
+      before := entry.hash;
+      INSERT INTO public.audit_log SELECT entry.*;
+    END LOOP;
+  ELSE
+    EXECUTE format('INSERT INTO public.%1$I (workspace_id, %2$s) SELECT gnomon.workspace(), %2$s FROM jsonb_populate_recordset(NULL::public.%1$I, $1)', to_table, columns)
+      USING rows_;
+  END IF;
+END $$;
+
+-- Ends an import: no reference may point at nothing, for nobody has looked so far.
+CREATE FUNCTION gnomon.import_end() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE k record; broken boolean;
+BEGIN
+  FOR k IN
+    SELECT f.conrelid::regclass AS t, f.confrelid::regclass AS r, f.conname,
+           (SELECT string_agg(format('t.%I = r.%I', a.attname, b.attname), ' AND ')
+              FROM unnest(f.conkey, f.confkey) x (here, there)
+              JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = x.here
+              JOIN pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = x.there) AS joined,
+           (SELECT string_agg(format('t.%I IS NOT NULL', a.attname), ' AND ')
+              FROM unnest(f.conkey) x JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = x) AS given
+      FROM pg_constraint f
+      JOIN pg_class c ON c.oid = f.conrelid AND NOT c.relispartition
+     WHERE f.contype = 'f' AND c.relname IN (SELECT e.name FROM gnomon.export_tables() e WHERE e.name <> 'workspaces')
+  LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s t WHERE t.workspace_id = gnomon.workspace() AND %s AND NOT EXISTS (SELECT FROM %s r WHERE %s))', k.t, k.given, k.r, k.joined)
+      INTO broken;
+    IF broken THEN PERFORM gnomon.refuse('validation_failed', format('The file is not whole: rows of %s point at nothing (%s).', k.t, k.conname)); END IF;
+  END LOOP;
+  PERFORM gnomon.cover('public.events', e.first, now()) FROM (SELECT min(created_at) AS first FROM public.events WHERE workspace_id = gnomon.workspace()) e
+   WHERE e.first IS NOT NULL;
+END $$;

@@ -505,3 +505,31 @@ auth_random_id(void *owner)
 	randombytes_buf(bytes, sizeof(bytes));
 	return text_hex(owner, bytes, sizeof(bytes));
 }
+
+struct auth_digest {
+	crypto_hash_sha256_state state;
+};
+
+struct auth_digest *
+auth_digest_new(void *owner)
+{
+	struct auth_digest *d = mem_new(owner, struct auth_digest);
+
+	crypto_hash_sha256_init(&d->state);
+	return d;
+}
+
+void
+auth_digest_add(struct auth_digest *d, const void *bytes, size_t n)
+{
+	crypto_hash_sha256_update(&d->state, bytes, n);
+}
+
+char *
+auth_digest_hex(void *owner, struct auth_digest *d)
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256_final(&d->state, hash);
+	return text_hex(owner, hash, sizeof(hash));
+}

@@ -122,6 +122,11 @@ int64_t auth_totp_step(
 char *auth_recovery_new(void *owner);
 char *auth_recovery_plain(void *owner, const char *typed);
 
+/* SHA-256 of bytes that come piece by piece; its 64 hexadecimal digits. */
+struct auth_digest *auth_digest_new(void *owner);
+void auth_digest_add(struct auth_digest *d, const void *bytes, size_t n);
+char *auth_digest_hex(void *owner, struct auth_digest *d);
+
 /* 128 random bits as 32 hexadecimal digits: request ids. */
 char *auth_random_id(void *owner);
 

@@ -20,6 +20,7 @@ int ctl_routes(int argc, char **argv);
 int ctl_sql(int argc, char **argv);
 int ctl_config(int argc, char **argv);
 int ctl_demo(int argc, char **argv);
+int ctl_export(int argc, char **argv);
 int ctl_import(int argc, char **argv);
 int ctl_user(int argc, char **argv);
 int ctl_agent(int argc, char **argv);

@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
+#include "ctl/workspace_file.h"
 #include "db/db.h"
 #include "gen/queries.h"
 #include "view/humane.h"
@@ -22,6 +23,7 @@ struct import {
 	const char *path, *session;
 	char project[IMPORT_PROJECT_SIZE];
 	bool has_project, create, update, dry_run;
+	bool is_whole; /* the file of a workspace, not of stories */
 	struct op *op; /* lives as long as the import */
 	FILE *file;
 	int64_t file_size;
@@ -307,12 +309,17 @@ read_options(int argc, char **argv, struct import *im)
 			return false;
 		}
 	}
-	if (im->workspace && im->has_project && argc - optind == 1) {
+	im->is_whole = im->workspace && !im->has_project && !im->create &&
+	    !im->update && !im->dry_run && !*im->map && !*im->statuses &&
+	    !*im->email;
+	if (im->workspace && (im->has_project || im->is_whole) &&
+	    argc - optind == 1) {
 		im->path = argv[optind];
 		return true;
 	}
 	fputs("usage: gnomonctl import --workspace WS --project KEY "
 	      "[OPTIONS] FILE\n"
+	      "       gnomonctl import --workspace WS FILE\n"
 	      "gnomonctl import --help says more.\n",
 	    stderr);
 	return false;
@@ -346,6 +353,8 @@ ctl_import(int argc, char **argv)
 
 	if (!read_options(argc, argv, &im))
 		return 2;
+	if (im.is_whole)
+		return ctl_import_workspace(im.workspace, im.path);
 	im.op = ctl_open("gnomon_web");
 	if (!im.op || !open_file(&im)) {
 		mem_drop(&im.op);
