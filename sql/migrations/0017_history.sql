@@ -362,7 +362,10 @@ VALUES ('workspaces', 'id', 'the file is of no workspace in particular'),
        ('audit_log', 'hash', 'the chain covers the id of the workspace; it is made anew from the entries'),
        ('invitations', NULL, 'links under the seal of the installation'),
        ('webhooks', NULL, 'their secrets, and addresses that would be told twice'),
-       ('webhook_deliveries', NULL, 'what was sent belongs to the webhooks')
+       ('webhook_secrets', NULL, 'secrets'),
+       ('webhook_deliveries', NULL, 'what was sent belongs to the webhooks'),
+       ('event_cursors', NULL, 'how far events were told; what is imported counts as told'),
+       ('search_entries', NULL, 'words are indexed anew as rows come in')
 $$;
 
 CREATE FUNCTION gnomon.export_tables() RETURNS TABLE (name text) LANGUAGE sql STABLE AS $$
@@ -476,7 +479,9 @@ BEGIN
     END IF;
     EXECUTE format('DELETE FROM public.%I WHERE workspace_id = $1', t) USING ws;
   END LOOP;
-  DELETE FROM public.invitations WHERE workspace_id = ws;
+  FOREACH t IN ARRAY '{invitations,event_cursors,search_entries}'::text[] LOOP
+    EXECUTE format('DELETE FROM public.%I WHERE workspace_id = $1', t) USING ws;
+  END LOOP;
   RETURN ws;
 END $$;
 
@@ -530,10 +535,13 @@ BEGIN
   END IF;
 END $$;
 
--- Ends an import: no reference may point at nothing, for nobody has looked so far.
+-- Ends an import: no reference may point at nothing, for nobody has looked so far. What
+-- has come in is nobody's news.
 CREATE FUNCTION gnomon.import_end() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE k record; broken boolean;
 BEGIN
+  INSERT INTO public.event_cursors (workspace_id, scope_id, rev)
+  SELECT r.workspace_id, r.scope_id, r.rev FROM public.revisions r WHERE r.workspace_id = gnomon.workspace();
   FOR k IN
     SELECT f.conrelid::regclass AS t, f.confrelid::regclass AS r, f.conname,
            (SELECT string_agg(format('t.%I = r.%I', a.attname, b.attname), ' AND ')
@@ -552,4 +560,13 @@ BEGIN
   END LOOP;
   PERFORM gnomon.cover('public.events', e.first, now()) FROM (SELECT min(created_at) AS first FROM public.events WHERE workspace_id = gnomon.workspace()) e
    WHERE e.first IS NOT NULL;
+END $$;
+
+-- Words are indexed whoever writes, an import as well.
+DO $$
+DECLARE t regclass;
+BEGIN
+  FOR t IN SELECT g.tgrelid FROM pg_trigger g WHERE g.tgname = 'search_insert' LOOP
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER search_insert', t);
+  END LOOP;
 END $$;

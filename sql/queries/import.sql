@@ -18,7 +18,8 @@ SELECT EXISTS (SELECT FROM made) AS made
 -- name: import_stories
 -- Brings rows of another tracker into the project. A row is known by its key;
 -- one that is here already is changed only when update says so, and then only
--- in the fields the file has. A key like AC-12 keeps its number in the project
+-- in the fields the file has. Told of each row: was it made, changed or kept, and does
+-- it name somebody who is no member. A key like AC-12 keeps its number in the project
 -- AC when that is free. A name that is no member's leaves the story unassigned.
 -- args: rows jsonb, update bool
 WITH r AS MATERIALIZED (
@@ -42,7 +43,7 @@ WITH r AS MATERIALIZED (
      AND (s.title, s.description, s.status, s.priority, s.estimate, s.due_date, s.assignee_id) IS DISTINCT FROM
          (r.title, coalesce(r.description, s.description), coalesce(r.status, s.status), coalesce(r.priority, s.priority),
           coalesce(r.estimate, s.estimate), coalesce(r.due_date, s.due_date), coalesce(r.person, s.assignee_id))
-  RETURNING 1
+  RETURNING s.id
 ), made AS (
   INSERT INTO stories (workspace_id, id, project_id, number, title, description, status, priority, estimate, due_date,
                        assignee_id, created_at, position)
@@ -59,10 +60,11 @@ WITH r AS MATERIALIZED (
   INSERT INTO story_sources (workspace_id, project_id, source_key, story_id)
   SELECT gnomon.workspace(), gnomon.project(), r.key, r.new_id FROM r WHERE r.story_id IS NULL
 )
-SELECT (SELECT count(*) FROM made) AS made, (SELECT count(*) FROM changed) AS changed,
-       count(*) FILTER (WHERE r.story_id IS NOT NULL) - (SELECT count(*) FROM changed) AS kept,
-       count(*) FILTER (WHERE r.assignee IS NOT NULL AND r.person IS NULL) AS strangers
+SELECT r.place, r.key, r.title,
+       CASE WHEN r.story_id IS NULL THEN 'made' WHEN r.story_id IN (SELECT id FROM changed) THEN 'changed' ELSE 'kept' END AS outcome,
+       r.assignee IS NOT NULL AND r.person IS NULL AS stranger
   FROM r
+ ORDER BY r.place
 
 -- name: queue_agent
 -- Queues a manual run of an agent; no row: there is no such agent.

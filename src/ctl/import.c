@@ -1,5 +1,5 @@
 /* gnomonctl import: brings the stories of another tracker in. */
-#include "ctl/import.h"
+#include "import/import.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -77,6 +77,21 @@ enter(const struct import *im, struct op *op, const char *project)
 	    "false", NULL);
 }
 
+static void
+count(struct import *im, struct op *op, const struct rows *rows)
+{
+	int stranger = rows_find(rows, "stranger");
+
+	for (size_t i = 0; i < rows_count(rows); i++) {
+		const char *outcome = rows_get(op, rows, i, "outcome");
+
+		im->made += strcmp(outcome, "made") == 0;
+		im->changed += strcmp(outcome, "changed") == 0;
+		im->kept += strcmp(outcome, "kept") == 0;
+		im->strangers += rows_bool(rows, i, (size_t)stranger);
+	}
+}
+
 /* Sends the rows gathered so far, in a transaction of their own. */
 static enum err
 flush(struct import *im)
@@ -97,10 +112,7 @@ flush(struct import *im)
 			im->batch, JSON_C_TO_STRING_PLAIN),
 		    im->update ? "true" : "false", &rows);
 	if (!e) {
-		im->made += rows_int(rows, 0, 0);
-		im->changed += rows_int(rows, 0, 1);
-		im->kept += rows_int(rows, 0, 2);
-		im->strangers += rows_int(rows, 0, 3);
+		count(im, op, rows);
 		if (im->dry_run)
 			db_rollback(&tx);
 		else

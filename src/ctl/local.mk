@@ -1,7 +1,7 @@
 # src/ctl: gnomonctl's commands.
 libgnomon_a_SOURCES += src/ctl/admin.c src/ctl/agent.c src/ctl/audit.c src/ctl/ctl.h \
 	src/ctl/export.c \
-	src/ctl/import.c src/ctl/import_workspace.c src/ctl/workspace_file.h src/ctl/import.h src/ctl/import_row.c src/ctl/sql.c
+	src/ctl/import.c src/ctl/import_workspace.c src/ctl/workspace_file.h src/ctl/sql.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_ctl

@@ -68,8 +68,8 @@ struct http_resp {
 /* The value of a {name} in the path; "" when the path has none. */
 const char *http_segment(const struct http_req *rq, const char *name);
 
-/* A parameter of the query, decoded; "" when it has none. For pages whose
- * document a handler writes. Belongs to op. */
+/* A parameter of the query, decoded; "" when it has none. For what a
+ * handler answers. Belongs to op. */
 const char *
 http_query(struct op *op, const struct http_req *rq, const char *name);
 

@@ -121,7 +121,8 @@ enum err http__csv(struct op *op, const struct http_req *rq,
 enum err
 http__outcome(struct op *op, const struct http_result *result) MUST_CHECK;
 
-/* pages.c: addresses */
+/* pages.c: addresses. A form whose endpoint fails with "preview" among its
+ * details shows its page again with it, as "preview", and is no failure. */
 
 /* path?query with one parameter (or one of its values) left out, without the
  * cursor, and the cursor `more` (or NULL) put behind. Belongs to op. */

@@ -1143,10 +1143,14 @@ show_again(struct op *op, struct http_req *rq, struct http_resp *rs,
 	const struct endpoint *form = rq->endpoint;
 	const struct err_info *info = err_info(op->err);
 	struct json_object *extra = op_json(op, json_object_new_object());
-	struct json_object *errors = NULL, *row;
+	struct json_object *errors = NULL, *preview = NULL, *row;
 	struct op *again = op_new(op, op->id, op->db);
 
-	if (json_object_object_get_ex(op->details, "errors", &errors)) {
+	if (json_object_object_get_ex(op->details, "preview", &preview)) {
+		json_object_object_add(
+		    extra, "preview", json_object_get(preview));
+		errors = json_object_new_array();
+	} else if (json_object_object_get_ex(op->details, "errors", &errors)) {
 		json_object_get(errors);
 		for (size_t i = 0; i < json_object_array_length(errors); i++) {
 			row = json_object_array_get_idx(errors, i);
@@ -1170,7 +1174,7 @@ show_again(struct op *op, struct http_req *rq, struct http_resp *rs,
 	if (show(again, rq, rs, "", extra))
 		refuse(again, rq, rs);
 	else
-		rs->status = info->status;
+		rs->status = preview ? 200 : info->status;
 	rq->endpoint = form; /* what was asked for is counted and logged */
 }
 

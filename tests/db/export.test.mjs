@@ -31,8 +31,18 @@ const lines = name => readFileSync(file(name), 'utf8').trimEnd().split('\n')
 // or in gnomon.left_out(), with its reason.
 const travels = ['agent_configs', 'agent_insights', 'agent_packets', 'agent_run_periods', 'agent_runs', 'ai_runs', 'ai_usage_daily',
 	'ai_workspace_policies', 'audit_log', 'burndown_snapshots', 'check_ins', 'comment_mentions', 'comments', 'counters', 'dependencies', 'epics', 'events',
-	'insight_sightings', 'key_results', 'labels', 'notification_preferences', 'notifications', 'objectives', 'project_members', 'projects', 'revisions', 'saved_filters',
+	'insight_sightings', 'key_results', 'labels', 'metrics_daily', 'notification_preferences', 'notifications', 'objectives', 'project_members', 'projects', 'revisions', 'saved_filters',
 	'sprint_items', 'sprints', 'stories', 'story_labels', 'story_sources', 'tasks', 'team_members', 'teams', 'watchers', 'workspace_members']
+
+/** Waits until the worker has told everything that happened: it writes notifications. */
+async function quiet(slug) {
+	for (let i = 0; i < 300; i++) {
+		if (sql(`SELECT count(*) FROM revisions r JOIN workspaces w ON w.id = r.workspace_id LEFT JOIN event_cursors c USING (workspace_id, scope_id)
+			WHERE w.slug = ${lit(slug)} AND c.rev IS DISTINCT FROM r.rev AND r.rev > 0`) === '0') return
+		await new Promise(r => setTimeout(r, 100))
+	}
+	assert.fail(`the events of ${slug} are not all told`)
+}
 
 let t
 const copy = `copy-${unique()}`
@@ -52,6 +62,7 @@ before(async () => {
 	     VALUES (${lit(t.id)}, ${lit(t.project.id)}, ${lit(one.id)}, ${lit(two.id)}, 'blocks');
 	     SELECT set_config('gnomon.workspace', ${lit(t.id)}, false), set_config('gnomon.actor', ${lit(t.owner.id)}, false), gnomon.audit('test', 'story', ${lit(one.id)}, '{"a": [1, 2]}');
 	     SELECT gnomon.audit('test', 'story', NULL)`)
+	await Promise.all([quiet(t.slug), quiet('acme')])
 })
 
 describe('out, in, out', () => {
@@ -94,6 +105,13 @@ describe('out, in, out', () => {
 			sql(`SELECT string_agg(user_id::text, ',' ORDER BY user_id) FROM workspace_members WHERE workspace_id = ${lit(t.id)}`))
 		const [story] = rows(`SELECT s.description, p.id FROM stories s JOIN projects p ON p.id = s.project_id WHERE s.workspace_id = ${lit(there.id)} AND s.number = 2 AND p.key = ${lit(t.project.key)}`)
 		assert.equal(story.description, `See ${story.id} and ${there.id}.\n\t\u2028`)
+	})
+	test('what is in the copy is found, and is no news to anybody', () => {
+		const entries = slug => sql(`SELECT count(*) FROM search_entries e JOIN workspaces w ON w.id = e.workspace_id WHERE w.slug = ${lit(slug)}`)
+		assert.notEqual(entries(t.slug), '0')
+		assert.equal(entries(copy), entries(t.slug))
+		assert.equal(sql(`SELECT count(*) FROM revisions r JOIN workspaces w ON w.id = r.workspace_id LEFT JOIN event_cursors c USING (workspace_id, scope_id)
+			WHERE w.slug = ${lit(copy)} AND c.rev IS DISTINCT FROM r.rev`), '0')
 	})
 	test('history travels: as of each revision the copy is what the original was', () => {
 		const looked = (slug, rev) => sql(`SELECT set_config('gnomon.workspace', w.id::text, false), set_config('gnomon.project', p.id::text, false), set_config('gnomon.as_of_rev', '${rev}', false)

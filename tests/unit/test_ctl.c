@@ -4,7 +4,7 @@
 #include <json-c/json.h>
 
 #include "base/op.h"
-#include "ctl/import.h"
+#include "import/import.h"
 
 /* The story of the row below the header; NULL when it is refused. */
 static struct json_object *
@@ -86,7 +86,7 @@ a_status_is_translated_or_the_row_is_refused(void **state)
 				json_object_object_get(story, "status")),
 			    cases[i].out);
 		else
-			assert_non_null(strstr(why, "name it with --status"));
+			assert_non_null(strstr(why, "name it in the statuses"));
 	}
 }
 

@@ -1,5 +1,5 @@
 /* Reading the exports of other trackers: columns, words, dates. */
-#include "ctl/import.h"
+#include "import/import.h"
 
 #include <ctype.h>
 #include <json-c/json.h>
@@ -152,7 +152,7 @@ read_map(void *owner, const struct csv_record *header, const char *map,
 			f++;
 		if (f == IMPORT_FIELDS || name == whole) {
 			*out_why = mem_fmt(owner,
-			    "--map knows key, title, description, status, "
+			    "The map knows key, title, description, status, "
 			    "priority, estimate, dueDate, created and "
 			    "assignee, not \"%.*s\".",
 			    (int)whole, map);
@@ -168,6 +168,12 @@ read_map(void *owner, const struct csv_record *header, const char *map,
 		map += whole + (map[whole] == ',');
 	}
 	return true;
+}
+
+const char *
+import_field_name(enum import_field f)
+{
+	return fields[f].name;
 }
 
 static char *
@@ -203,7 +209,7 @@ import_columns(void *owner, const struct csv_record *header, const char *preset,
 	if (out->at[IMPORT_KEY] >= 0 && out->at[IMPORT_TITLE] >= 0)
 		return true;
 	*out_why = mem_fmt(owner,
-	    "No column holds the %s. Name it with --map; the columns are: %s.",
+	    "No column holds the %s. Name it in the map; the columns are: %s.",
 	    out->at[IMPORT_KEY] < 0 ? "key" : "title",
 	    headers_of(owner, header));
 	return false;
@@ -335,7 +341,7 @@ read_word(struct reading *r, enum import_field f, const char *extra,
 	if (!ours)
 		r->why = mem_fmt(r->owner, "its %s \"%.40s\" is not known%s",
 		    fields[f].name, theirs,
-		    f == IMPORT_STATUS ? "; name it with --status" : "");
+		    f == IMPORT_STATUS ? "; name it in the statuses" : "");
 	set(r, fields[f].name, ours);
 }
 

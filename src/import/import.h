@@ -2,8 +2,8 @@
  * Reading the exports of other trackers: which column is which, and one row as
  * the story it describes. No database here.
  */
-#ifndef GNOMON_CTL_IMPORT_H
-#define GNOMON_CTL_IMPORT_H
+#ifndef GNOMON_IMPORT_IMPORT_H
+#define GNOMON_IMPORT_IMPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +29,9 @@ enum import_field {
 struct import_columns {
 	int at[IMPORT_FIELDS];
 };
+
+/* How a field is called, in maps and reports. */
+const char *import_field_name(enum import_field f);
 
 /* A letter and up to nine letters and digits, and the NUL. */
 enum { IMPORT_PROJECT_SIZE = 11 };

@@ -1,0 +1,14 @@
+-- POST /api/v1/projects/{project}/stories/import                  import_stories_csv
+-- Brings stories in from a CSV file, sent as text/csv, at most 1 MB and 5,000
+-- rows. Columns are found by their headers, Jira's and Linear's among them; map
+-- names others (title=Summary,estimate=Points), statuses translates
+-- (Doing=in_progress). A story is known by its key in the file: the same file
+-- again changes nothing, or with update=true what differs. With dryRun=true
+-- nothing is kept. Rows that are refused are told with their line, all others
+-- are brought in in one transaction.
+-- role:    member
+-- query:   dryRun bool, update bool, map text(1..1000), statuses text(1..1000)
+-- pool:    slow
+-- handler: import_csv
+-- errors:  validation_failed, body_too_large
+-- reply:   200 ImportReport
