@@ -338,6 +338,12 @@ BEGIN
   END LOOP;
 END $$;
 
+-- The event log up to the moment.
+CREATE OR REPLACE VIEW asof.events WITH (security_invoker = true) AS
+SELECT * FROM public.events
+ WHERE (gnomon.as_of() IS NULL OR created_at <= gnomon.as_of())
+   AND (gnomon.as_of_rev() IS NULL OR scope_id = gnomon.project() AND rev <= gnomon.as_of_rev());
+
 -- Which story waited for which.
 CREATE VIEW asof.story_waits WITH (security_invoker = true) AS
 SELECT d.workspace_id, d.project_id, d.target_id AS story_id, d.source_id AS blocker_id, d.created_at

@@ -50,7 +50,7 @@ SELECT p.version, a.how = 'off' AS "isOff", a.how = 'new' AS "isNew", a.how = 'n
 -- a plan, what it could hold.
 -- role:   viewer
 -- path:   {sprint} key
--- query:  candidates text(1..200)
+-- query:  candidates text(1..200), asOf moment
 -- page:   sprint
 SELECT s.id, s.number, s.name, s.goal, s.status, s.version, s.start_date AS "startDate", s.end_date AS "endDate",
        s.start_date::text AS "first", s.end_date::text AS "last",
@@ -67,7 +67,7 @@ SELECT s.id, s.number, s.name, s.goal, s.status, s.version, s.start_date AS "sta
        c.is_empty AS "isEmpty", c.is_done AS "isDone", c.is_late AS "isLate",
        c.is_new AS "isNew", c.is_likely_to_miss AS "isLikelyToMiss", c.may_miss AS "mayMiss", c.is_on_course AS "isOnCourse",
        r.capacity AS "capacityPoints", n.points > r.capacity AS "isOver", gnomon.points(n.points - r.capacity) AS "overPoints"
-  FROM sprints s
+  FROM {asOf: asof.}sprints s
  CROSS JOIN LATERAL gnomon.sprint_numbers(s.id) n
  CROSS JOIN LATERAL gnomon.sprint_course(s.id) c
  CROSS JOIN LATERAL (SELECT nullif(sum(k.value::double precision), 0) AS capacity FROM jsonb_each_text(s.capacity) k) r
@@ -76,7 +76,7 @@ SELECT s.id, s.number, s.name, s.goal, s.status, s.version, s.start_date AS "sta
 
 -- part: burn list chart burndown
 SELECT b.day, b.is_today AS "isToday", b.remaining, b.total, b.done, b.ideal, b.scope, b.forecast_low AS "forecastLow", b.forecast_high AS "forecastHigh"
-  FROM sprints s CROSS JOIN LATERAL gnomon.burndown(s.id) b
+  FROM {asOf: asof.}sprints s CROSS JOIN LATERAL gnomon.burndown(s.id) b
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
  ORDER BY b.day
@@ -84,7 +84,7 @@ SELECT b.day, b.is_today AS "isToday", b.remaining, b.total, b.done, b.ideal, b.
 -- part: changes list
 SELECT c.at AS "doneAt", p.key || '-' || c.number AS key, c.title, c.points > 0 AS "isMore", abs(c.points) AS points,
        CASE c.what WHEN 'added' THEN 'Added' WHEN 'removed' THEN 'Taken out' ELSE 'Estimated anew' END AS what
-  FROM sprints s
+  FROM {asOf: asof.}sprints s
   JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
  CROSS JOIN LATERAL gnomon.scope_changes(s.id) c
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
@@ -101,11 +101,11 @@ SELECT t.number, p.key || '-' || t.number AS key, t.title, u.name AS "assignee.n
             WHEN i.completed_at IS NOT NULL THEN 'Done'
             WHEN c.id IS NOT NULL THEN 'Carried over' ELSE 'Back in the backlog' END AS "statusName",
        c.number AS "carried.number", c.name AS "carried.name", i.added_at > s.started_at AS "isAdded", s.status <> 'completed' AS "isOpen"
-  FROM sprints s
-  JOIN sprint_items i ON i.workspace_id = s.workspace_id AND i.sprint_id = s.id AND i.removed_at IS NULL
-  JOIN stories t ON t.workspace_id = i.workspace_id AND t.id = i.story_id AND (t.deleted_at IS NULL OR s.status = 'completed')
+  FROM {asOf: asof.}sprints s
+  JOIN {asOf: asof.}sprint_items i ON i.workspace_id = s.workspace_id AND i.sprint_id = s.id AND i.removed_at IS NULL
+  JOIN {asOf: asof.}stories t ON t.workspace_id = i.workspace_id AND t.id = i.story_id AND (t.deleted_at IS NULL OR s.status = 'completed')
   JOIN projects p ON p.workspace_id = t.workspace_id AND p.id = t.project_id
-  LEFT JOIN sprints c ON c.workspace_id = i.workspace_id AND c.id = i.carried_to
+  LEFT JOIN {asOf: asof.}sprints c ON c.workspace_id = i.workspace_id AND c.id = i.carried_to
   LEFT JOIN users u ON u.id = t.assignee_id
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
@@ -116,14 +116,14 @@ SELECT t.number, p.key || '-' || t.number AS key, t.title, u.name AS "assignee.n
 -- Members with what is planned for them; whoever has neither room nor work comes last.
 SELECT u.id, u.name, k.capacity, gnomon.points(a.points) AS planned, coalesce(a.stories, 0) AS "storyCount", coalesce(a.points, 0) > coalesce(k.capacity, 0) AS "isOver",
        gnomon.points(coalesce(a.points, 0) - coalesce(k.capacity, 0)) AS "overPoints"
-  FROM sprints s
+  FROM {asOf: asof.}sprints s
   JOIN workspace_members m ON m.workspace_id = s.workspace_id
   JOIN users u ON u.id = m.user_id
   LEFT JOIN LATERAL (SELECT (s.capacity ->> u.id::text)::double precision AS capacity) k ON true
   LEFT JOIN LATERAL (
     SELECT sum(CASE WHEN s.status = 'completed' THEN i.final_estimate ELSE t.estimate END) AS points, count(*) AS stories
-      FROM sprint_items i
-      JOIN stories t ON t.workspace_id = i.workspace_id AND t.id = i.story_id AND (t.deleted_at IS NULL OR s.status = 'completed')
+      FROM {asOf: asof.}sprint_items i
+      JOIN {asOf: asof.}stories t ON t.workspace_id = i.workspace_id AND t.id = i.story_id AND (t.deleted_at IS NULL OR s.status = 'completed')
      WHERE i.workspace_id = s.workspace_id AND i.sprint_id = s.id AND i.removed_at IS NULL AND t.assignee_id = u.id) a ON true
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
@@ -134,11 +134,11 @@ SELECT u.id, u.name, k.capacity, gnomon.points(a.points) AS planned, coalesce(a.
 -- part: backlog list
 -- What the sprint could take in: open stories that are not in it, those in no sprint first.
 SELECT t.id, p.key || '-' || t.number AS key, t.title, initcap(t.priority) AS "priorityName", t.estimate, u.name AS "assignee.name", o.name AS "elsewhere"
-  FROM sprints s
+  FROM {asOf: asof.}sprints s
   JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
-  JOIN stories t ON t.workspace_id = s.workspace_id AND t.project_id = s.project_id AND t.deleted_at IS NULL AND t.status IN ('backlog', 'ready', 'in_progress', 'review')
+  JOIN {asOf: asof.}stories t ON t.workspace_id = s.workspace_id AND t.project_id = s.project_id AND t.deleted_at IS NULL AND t.status IN ('backlog', 'ready', 'in_progress', 'review')
   LEFT JOIN users u ON u.id = t.assignee_id
-  LEFT JOIN LATERAL (SELECT x.id, x.name FROM sprint_items i JOIN sprints x ON x.workspace_id = i.workspace_id AND x.id = i.sprint_id AND x.status <> 'completed'
+  LEFT JOIN LATERAL (SELECT x.id, x.name FROM {asOf: asof.}sprint_items i JOIN {asOf: asof.}sprints x ON x.workspace_id = i.workspace_id AND x.id = i.sprint_id AND x.status <> 'completed'
                       WHERE i.workspace_id = t.workspace_id AND i.story_id = t.id AND i.removed_at IS NULL LIMIT 1) o ON true
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND s.status <> 'completed'
    AND {sprint: s.id = :sprint | s.number = :sprint_number}
@@ -151,7 +151,7 @@ SELECT t.id, p.key || '-' || t.number AS key, t.title, initcap(t.priority) AS "p
 -- Where what is said about it goes, and who watches.
 SELECT format('/w/%s/p/%s/sprints/%s', w.slug, p.key, s.number) AS path, 'sprint' AS noun, k.n AS "commentCount", nullif(greatest(k.n - 200, 0), 0) AS "moreCount",
        v.n AS "watcherCount", v.mine AS "isWatching"
-  FROM sprints s
+  FROM {asOf: asof.}sprints s
   JOIN workspaces w ON w.id = s.workspace_id
   JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
  CROSS JOIN LATERAL (SELECT count(*) AS n FROM comments c WHERE c.workspace_id = s.workspace_id AND c.entity_id = s.id AND c.deleted_at IS NULL) k
@@ -165,13 +165,13 @@ SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body 
        (SELECT string_agg(m.person ->> 'name', ', ') FROM jsonb_array_elements(c.mentions) m (person)) AS names,
        c.edited_at AS "editedAt", c.created_at AS "createdAt",
        c.author_id = gnomon.actor() AS "isMine", c.author_id = gnomon.actor() OR gnomon.rank(r.role) >= 3 AS "mayDelete"
-  FROM sprints s
+  FROM {asOf: asof.}sprints s
   JOIN comment_lines c ON c.workspace_id = s.workspace_id AND c.entity_id = s.id
   JOIN workspace_members m ON m.workspace_id = s.workspace_id AND m.user_id = gnomon.actor()
   LEFT JOIN project_members q ON q.workspace_id = s.workspace_id AND q.project_id = s.project_id AND q.user_id = m.user_id
  CROSS JOIN LATERAL (SELECT CASE WHEN gnomon.rank(q.role) > gnomon.rank(m.role) THEN q.role ELSE m.role END AS role) r
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
-   {sprint: AND s.id = :sprint | AND s.number = :sprint_number}
+   {sprint: AND s.id = :sprint | AND s.number = :sprint_number} {asOf: AND c.created_at <= gnomon.now()}
  ORDER BY c.id DESC
  LIMIT 200
 

@@ -199,7 +199,7 @@ SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body 
   LEFT JOIN project_members q ON q.workspace_id = s.workspace_id AND q.project_id = s.project_id AND q.user_id = m.user_id
  CROSS JOIN LATERAL (SELECT CASE WHEN gnomon.rank(q.role) > gnomon.rank(m.role) THEN q.role ELSE m.role END AS role) r
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
-   {story: AND s.id = :story | AND s.number = :story_number}
+   {story: AND s.id = :story | AND s.number = :story_number} {asOf: AND c.created_at <= gnomon.now()}
  ORDER BY c.id DESC
  LIMIT 200
 

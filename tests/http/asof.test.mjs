@@ -123,7 +123,7 @@ describe('the pages', () => {
 	test('show the past under a banner, without forms, and the way back', async () => {
 		const cookie = await browser(t.owner)
 		const base = `/w/${t.slug}/p/${t.project.key}`
-		for (const [path, then, now] of [['board', /Story 1/, /Another/], [`stories/${t.project.key}-1`, /<h1>Story 1<\/h1>/, /<h1>Another<\/h1>/]]) {
+		for (const [path, then, now] of [[`sprints/${made.number}`, /Story 4/, /Ship it/], ['board', /Story 1/, /Another/], [`stories/${t.project.key}-1`, /<h1>Story 1<\/h1>/, /<h1>Another<\/h1>/]]) {
 			const past = await get(`${base}/${path}?asOf=${states[1].rev}`, { cookie })
 			assert.equal(past.status, 200, past.text.slice(0, 300))
 			assert.match(past.text, then)
