@@ -368,7 +368,7 @@ VALUES ('workspaces', 'id', 'the file is of no workspace in particular'),
        ('audit_log', 'hash', 'the chain covers the id of the workspace; it is made anew from the entries'),
        ('invitations', NULL, 'links under the seal of the installation'),
        ('webhooks', NULL, 'their secrets, and addresses that would be told twice'),
-       ('webhook_secrets', NULL, 'secrets'),
+       ('webhook_secrets', NULL, 'secrets, encrypted with the key of the installation'),
        ('webhook_deliveries', NULL, 'what was sent belongs to the webhooks'),
        ('event_cursors', NULL, 'how far events were told; what is imported counts as told'),
        ('search_entries', NULL, 'words are indexed anew as rows come in')
