@@ -77,7 +77,8 @@ test('a month that is covered late takes over what waited for it', async () => {
 				(SELECT count(*)::int FROM pg_policy WHERE polrelid = c.oid) AS policies,
 				(SELECT count(*)::int FROM pg_index WHERE indrelid = c.oid AND indisvalid) AS indexes
 			FROM pg_class c WHERE oid = 'events_215103'::regclass`),
-		[{ relrowsecurity: true, owner: 'gnomon_owner', relispartition: true, relacl: null, policies: 0, indexes: 2 }])
+		[{ relrowsecurity: true, owner: 'gnomon_owner', relispartition: true, relacl: null, policies: 0,
+			indexes: Number(sql(`SELECT count(*) FROM pg_index WHERE indrelid = 'events'::regclass`)) }])
 	} finally {
 		sql('DROP TABLE IF EXISTS events_215103')
 		sql(`DELETE FROM events WHERE workspace_id = ${lit(t.id)} AND created_at > '2151-01-01'`)
