@@ -11,6 +11,9 @@ ALTER TABLE sessions
   ADD last_used_at timestamptz,
   ADD last_address text NOT NULL DEFAULT '' CHECK (length(last_address) <= 64);
 
+-- ---- who left keeps the place in history: a member is who has no removed_at
+ALTER TABLE workspace_members ADD removed_at timestamptz;
+
 -- ---- roles in a project
 CREATE TABLE project_members (
   workspace_id uuid NOT NULL,
@@ -132,6 +135,7 @@ BEGIN
   END IF;
   IF user_id IS NULL THEN PERFORM gnomon.refuse('unauthenticated'); END IF;
   ignored := set_config('gnomon.actor', user_id::text, true);
+  ignored := set_config('gnomon.session', session_id::text, true);
   IF used IS NULL OR used < now() - interval '10 minutes' THEN   -- close enough, and reads stay reads
     UPDATE public.sessions s SET last_used_at = now()
      WHERE s.id IN (SELECT l.id FROM public.sessions l WHERE l.id = session_id FOR NO KEY UPDATE SKIP LOCKED);
@@ -140,11 +144,11 @@ BEGIN
   IF workspace_key IS NOT NULL THEN
     IF workspace_key ~ is_id THEN
       SELECT w.id, w.slug, w.name, w.timezone, m.role, m.scopes INTO workspace_id, workspace_slug, workspace_name, timezone, workspace_role, scopes
-        FROM public.workspaces w JOIN public.workspace_members m ON m.workspace_id = w.id AND m.user_id = user_id
+        FROM public.workspaces w JOIN public.workspace_members m ON m.workspace_id = w.id AND m.user_id = user_id AND m.removed_at IS NULL
        WHERE w.id = workspace_key::uuid;
     ELSE
       SELECT w.id, w.slug, w.name, w.timezone, m.role, m.scopes INTO workspace_id, workspace_slug, workspace_name, timezone, workspace_role, scopes
-        FROM public.workspaces w JOIN public.workspace_members m ON m.workspace_id = w.id AND m.user_id = user_id
+        FROM public.workspaces w JOIN public.workspace_members m ON m.workspace_id = w.id AND m.user_id = user_id AND m.removed_at IS NULL
        WHERE w.slug = workspace_key;
     END IF;
     IF workspace_id IS NULL THEN PERFORM gnomon.refuse('not_found'); END IF;
@@ -168,7 +172,7 @@ BEGIN
         INTO workspace_id, workspace_slug, workspace_name, timezone, workspace_role, scopes, project_id, project_key_, project_name, role
         FROM public.projects p
         JOIN public.workspaces w ON w.id = p.workspace_id
-        JOIN public.workspace_members m ON m.workspace_id = w.id AND m.user_id = user_id
+        JOIN public.workspace_members m ON m.workspace_id = w.id AND m.user_id = user_id AND m.removed_at IS NULL
         LEFT JOIN public.project_members pm ON pm.workspace_id = p.workspace_id AND pm.project_id = p.id AND pm.user_id = user_id
        WHERE p.id = project_key::uuid;
     ELSE
@@ -179,7 +183,7 @@ BEGIN
           JOIN public.workspaces w ON w.id = m.workspace_id
           JOIN public.projects p ON p.workspace_id = w.id AND p.key = upper(project_key)
           LEFT JOIN public.project_members pm ON pm.workspace_id = p.workspace_id AND pm.project_id = p.id AND pm.user_id = user_id
-         WHERE m.user_id = user_id AND gnomon.role_in(m.role, pm.role, p.is_private) IS NOT NULL;
+         WHERE m.user_id = user_id AND m.removed_at IS NULL AND gnomon.role_in(m.role, pm.role, p.is_private) IS NOT NULL;
       EXCEPTION
         WHEN no_data_found THEN NULL;
         WHEN too_many_rows THEN PERFORM gnomon.refuse('ambiguous_key');
@@ -208,6 +212,7 @@ BEGIN
   ignored := set_config('gnomon.rev', coalesce(rev::text, ''), true);
   IF with_nav AND workspace_id IS NOT NULL THEN
     nav := jsonb_build_object(
+      'isAdmin', gnomon.rank(workspace_role) >= 3,
       'openInsights', (SELECT count(*) FROM (SELECT FROM public.agent_insights i
                          WHERE i.workspace_id = workspace_id AND i.state = 'open'
                            AND (hidden IS NULL OR (i.project_id <> ALL (hidden)) IS NOT FALSE) LIMIT 1001) n),
@@ -232,9 +237,28 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     JOIN public.workspaces w ON w.id = m.workspace_id
     JOIN public.projects p ON p.workspace_id = w.id AND p.archived_at IS NULL
     LEFT JOIN public.project_members pm ON pm.workspace_id = p.workspace_id AND pm.project_id = p.id AND pm.user_id = m.user_id
-   WHERE m.user_id = gnomon.actor() AND gnomon.role_in(m.role, pm.role, p.is_private) IS NOT NULL
+   WHERE m.user_id = gnomon.actor() AND m.removed_at IS NULL AND gnomon.role_in(m.role, pm.role, p.is_private) IS NOT NULL
 $$;
 GRANT EXECUTE ON FUNCTION gnomon.enter TO gnomon_web;
+
+-- The session that was entered by.
+CREATE FUNCTION gnomon.session() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+AS $$ SELECT nullif(pg_catalog.current_setting('gnomon.session', true), '')::uuid $$;
+
+-- 0007's, of members who are there.
+CREATE OR REPLACE FUNCTION gnomon.operator_session(workspace_slug text, address text) RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE who uuid;
+BEGIN
+  SELECT m.user_id INTO who
+    FROM public.workspaces w
+    JOIN public.workspace_members m ON m.workspace_id = w.id AND m.removed_at IS NULL
+    JOIN public.users u ON u.id = m.user_id
+   WHERE w.slug = workspace_slug AND CASE WHEN address = '' THEN m.role = 'owner' ELSE lower(u.email) = lower(address) END
+   ORDER BY m.joined_at, m.user_id LIMIT 1;
+  IF who IS NULL THEN PERFORM gnomon.refuse('not_found', 'no such workspace or member'); END IF;
+  RETURN gnomon.open_session(who, 'api', NULL, 'gnomonctl', interval '1 hour');
+END $$;
 
 -- ---- the audit log: who was allowed what, by whom
 -- Append-only, and chained: each entry's hash covers the one before, so that
@@ -286,7 +310,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT w.id, 'notifications', 'mail:send',
          jsonb_build_object('to', to_address, 'user', to_user, 'template', template, 'data', data)
     FROM (SELECT coalesce(gnomon.workspace(), (SELECT m.workspace_id FROM public.workspace_members m
-                                                WHERE m.user_id = to_user ORDER BY m.joined_at, m.workspace_id LIMIT 1)) AS id) w
+                                                WHERE m.user_id = to_user AND m.removed_at IS NULL ORDER BY m.joined_at, m.workspace_id LIMIT 1)) AS id) w
    WHERE w.id IS NOT NULL
 $$;
 GRANT EXECUTE ON FUNCTION gnomon.queue_mail TO gnomon_web, gnomon_worker;

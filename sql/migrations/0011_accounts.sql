@@ -48,19 +48,6 @@ CREATE TABLE identities (
 );
 CREATE INDEX identities_user ON identities (user_id);
 
--- ---- the door says which session it opened for
-DO $$
-DECLARE
-  body text := pg_get_functiondef('gnomon.enter'::regproc);
-  mark constant text := 'ignored := set_config(''gnomon.actor'', user_id::text, true);';
-BEGIN
-  IF strpos(body, mark) = 0 THEN RAISE 'gnomon.enter has no place for the session'; END IF;
-  EXECUTE replace(body, mark, mark || '
-  ignored := set_config(''gnomon.session'', session_id::text, true);');
-END $$;
-CREATE FUNCTION gnomon.session() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-AS $$ SELECT nullif(pg_catalog.current_setting('gnomon.session', true), '')::uuid $$;
-
 -- A key that may only read writes nothing, not even what any user may; and the
 -- account itself is for keys that may do everything.
 CREATE FUNCTION gnomon.key_may(credential bytea, needed text) RETURNS void
