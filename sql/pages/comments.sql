@@ -51,3 +51,28 @@
 -- message: You have stopped watching this.
 -- path:   {sprint} key
 -- page:   show_sprint
+
+-- POST /w/{ws}/p/{project}/epics/{epic}/comments     form of create_epic_comment, then /w/{ws}/p/{project}/epics/{epic}#comments
+-- message: The comment is added.
+-- path:   {epic} key(E)
+-- page:   show_epic
+
+-- POST /w/{ws}/p/{project}/epics/{epic}/comments/{comment}     form of update_epic_comment, then /w/{ws}/p/{project}/epics/{epic}#comments
+-- message: The comment is changed.
+-- path:   {epic} key(E), {comment} uuid
+-- page:   show_epic
+
+-- POST /w/{ws}/p/{project}/epics/{epic}/comments/{comment}/delete     form of delete_epic_comment, then /w/{ws}/p/{project}/epics/{epic}#comments
+-- message: The comment is deleted.
+-- path:   {epic} key(E), {comment} uuid
+-- page:   show_epic
+
+-- POST /w/{ws}/p/{project}/epics/{epic}/watch     form of watch_epic, then /w/{ws}/p/{project}/epics/{epic}
+-- message: You watch this now. Its changes reach you as notifications.
+-- path:   {epic} key(E)
+-- page:   show_epic
+
+-- POST /w/{ws}/p/{project}/epics/{epic}/unwatch     form of unwatch_epic, then /w/{ws}/p/{project}/epics/{epic}
+-- message: You have stopped watching this.
+-- path:   {epic} key(E)
+-- page:   show_epic
