@@ -41,6 +41,9 @@ ALTER TABLE stories ENABLE TRIGGER number;
 INSERT INTO counters (workspace_id, scope_id, kind, last)
 SELECT workspace_id, project_id, 'stories', max(number) FROM stories WHERE workspace_id = :'ws' GROUP BY 1, 2;
 
+-- Each looks for circles; without statistics that is a walk over all stories.
+ANALYZE stories;
+ANALYZE epics;
 INSERT INTO dependencies (workspace_id, project_id, source_id, target_id, dependency_type)
 SELECT a.workspace_id, a.project_id, a.id, b.id, 'blocks'
   FROM stories a JOIN stories b ON b.workspace_id = a.workspace_id AND b.project_id = a.project_id AND b.number = a.number + 7

@@ -71,7 +71,7 @@ describe(`as of a revision, seed ${seed}`, () => {
 			[2, () => `UPDATE sprints SET ${some(`goal = ${text()}`, `capacity = '{"${t.owner.id}": ${upTo(20)}}'`, "status = 'completed', completed_at = now()", 'started_at = now()')} WHERE ${scope} AND number = ${1 + upTo(sprints + 1)}`],
 			[4, () => `INSERT INTO sprint_items (workspace_id, project_id, sprint_id, story_id, original_estimate)
 			           SELECT workspace_id, project_id, id, ${story()}, ${upTo(9)} FROM sprints WHERE ${scope} AND number = ${1 + upTo(sprints + 1)}
-			           ON CONFLICT (workspace_id, sprint_id, story_id) DO UPDATE SET removed_at = NULL`],
+			           ON CONFLICT DO NOTHING`],
 			[3, () => `UPDATE sprint_items SET ${some('removed_at = now()', 'removed_at = NULL', 'final_estimate = 4, completed_at = now()')} WHERE ${scope} AND story_id = ${story()}`],
 			[3, () => `INSERT INTO dependencies (workspace_id, project_id, source_id, target_id, dependency_type)
 			           SELECT ${lit(t.id)}, ${lit(t.project.id)}, a, b, '${pick(['blocks', 'requires'])}' FROM (SELECT ${story()} AS a, ${story()} AS b) x WHERE a <> b`],
@@ -81,7 +81,9 @@ describe(`as of a revision, seed ${seed}`, () => {
 		const total = acts.reduce((n, [weight]) => n + weight, 0)
 		const act = () => {
 			let at = upTo(total)
-			return acts.find(([weight]) => (at -= weight) < 0)[1]() + ';\n'
+			// what a rule refuses (a circle, a closed sprint, a story twice in one) leaves nothing
+			return `DO $act$ BEGIN ${acts.find(([weight]) => (at -= weight) < 0)[1]()};
+				EXCEPTION WHEN unique_violation OR SQLSTATE 'GN000' THEN NULL; END $act$;\n`
 		}
 		const count = () => Number(sql(`SELECT count(*) FROM events WHERE workspace_id = ${lit(t.id)} AND scope_id = ${lit(t.project.id)}`))
 		let written = count()

@@ -141,6 +141,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (!e->n_orders || strchr(e->path, '{') == NULL)
 				continue;
 			rq.endpoint = e;
+			for (size_t k = 0; k < nitems(rq.segments); k++)
+				if (!rq.segments[k]) /* its own path has more */
+					rq.segments[k] = k % 2 ? "7" : "AC-7";
 			try_endpoint(op, &rq, e, pairs, n);
 		}
 	}

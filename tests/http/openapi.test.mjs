@@ -80,11 +80,11 @@ describe('it is true:', () => {
 		await refuses('register', post('/api/v1/auth/register', { json: { email: user.email, name: 'x', password: 'long enough it is' } }))
 	})
 	test('its examples are taken', async () => {
-		const [example] = doc.components.schemas.ProjectCreate.examples
+		// without what names a thing this tenant has not
+		const [{ teamId, ...example }] = doc.components.schemas.ProjectCreate.examples
 		const made = await ok(post(`/api/v1/workspaces/${user.slug}/projects`, { token: user.token, json: example }), 201)
-		const [story] = doc.components.schemas.StoryCreate.examples
-		const { assigneeId, epicId, ...rest } = story // those name what this tenant has not
-		assert.ok(assigneeId && epicId)
+		const [{ assigneeId, epicId, labelIds, ...rest }] = doc.components.schemas.StoryCreate.examples
+		assert.ok(teamId && assigneeId && epicId && labelIds)
 		await ok(post(`/api/v1/projects/${made.id}/stories`, { token: user.token, json: rest }), 201)
 	})
 	test('a list has the orders, limits and filters it says', async () => {
