@@ -141,7 +141,7 @@ export async function ownServer({ workers = 2, slow = 1, env = {} } = {}) {
 
 	own.settings = {
 		...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin`, DATABASE_URL: `postgresql:///${to.database}?host=${run}`, GNOMON_SHARE: share(),
-		GNOMON_SECRET_FILE: path.join(run, 'secret'), RATE_LIMIT: '0', SIGN_IN_LIMIT: '0', MEMCACHED: '', ...env,
+		GNOMON_SECRET_FILE: path.join(run, 'secret'), RATE_LIMIT: '0', SIGN_IN_LIMIT: '0', REQUIRE_VERIFICATION: 'off', MEMCACHED: '', ...env,
 	}
 	own.arguments = ['--socket', path.join(run, 'web.sock'), '--workers', String(workers), '--slow-socket', path.join(run, 'slow.sock'), '--slow-workers', String(slow)]
 	own.startWeb = async () => {
