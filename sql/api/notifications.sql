@@ -61,11 +61,11 @@ VALUES (gnomon.workspace(), gnomon.actor(), :kind, (:body ->> 'in_app')::boolean
 ON CONFLICT (workspace_id, user_id, kind) DO UPDATE SET in_app = excluded.in_app, mail = excluded.mail
 RETURNING p.kind, p.in_app AS "inApp", p.mail
 
--- POST /api/v1/unsubscribe/{token}                                    unsubscribe
+-- POST /api/v1/unsubscribe/{link}                                    unsubscribe
 -- Stops the mails that the link of a mail names (RFC 8058: mail programs post
--- here). The token is that of the link; nobody needs to be signed in.
+-- here). The link is that of the mail; nobody needs to be signed in.
 -- role:    public
--- path:    {token} text(1..2000)
+-- path:    {link} text(1..2000)
 -- reply:   204
 -- handler: notification_unsubscribe
 -- errors:  not_found

@@ -37,14 +37,14 @@ SELECT k.kind, k.name, k.what, coalesce(p.in_app, true) AS "isInApp", coalesce(p
 -- path:   {kind} notification_kind
 -- page:   show_notification_preferences
 
--- GET /unsubscribe/{token}                                       show_unsubscribe
+-- GET /unsubscribe/{link}                                       show_unsubscribe
 -- Stops the mails that a mail's link names, with a button.
 -- role:    public
--- path:    {token} text(1..2000)
+-- path:    {link} text(1..2000)
 -- page:    unsubscribe
 -- handler: notification_show_unsubscribe
 
--- POST /unsubscribe/{token}     form of unsubscribe, then /unsubscribe/{token}
+-- POST /unsubscribe/{link}     form of unsubscribe, then /unsubscribe/{link}
 -- message: You get no more of these mails.
--- path:   {token} text(1..2000)
+-- path:   {link} text(1..2000)
 -- page:   show_unsubscribe

@@ -990,7 +990,8 @@ read_fields(struct op *op, const struct endpoint *of,
 			continue;
 		type =
 		    schema ? schema_property_type(schema, name) : SCHEMA_STRING;
-		if ((type & SCHEMA_ARRAY) && type != SCHEMA_ANY)
+		/* what may be a text as well is given as the text it is */
+		if ((type & SCHEMA_ARRAY) && !(type & SCHEMA_STRING))
 			add_lines(op, list_of(body, name),
 			    schema_property_item_type(schema, name), value);
 		else

@@ -129,20 +129,20 @@ read_link(struct op *op, const char *token, const char **out)
 	return out[3] && text_is_uuid(out[1]) && text_is_uuid(out[2]);
 }
 
-/* GET /unsubscribe/{token} */
+/* GET /unsubscribe/{link} */
 enum err
 notification_show_unsubscribe(
     struct op *op, struct http_req *rq, struct http_resp *rs)
 {
 	const char *part[4];
 
-	if (!read_link(op, http_segment(rq, "token"), part))
+	if (!read_link(op, http_segment(rq, "link"), part))
 		return op_fail(op, ERR_NOT_FOUND, "no link of ours");
 	buf_text(rs->body, "{\"isGood\":true}");
 	return ERR_OK;
 }
 
-/* POST /api/v1/unsubscribe/{token}, and the form of /unsubscribe/{token} */
+/* POST /api/v1/unsubscribe/{link}, and the form of /unsubscribe/{link} */
 enum err
 notification_unsubscribe(
     struct op *op, struct http_req *rq, struct http_resp *rs)
@@ -150,7 +150,7 @@ notification_unsubscribe(
 	const char *part[4];
 
 	(void)rs;
-	if (!read_link(op, http_segment(rq, "token"), part))
+	if (!read_link(op, http_segment(rq, "link"), part))
 		return op_fail(op, ERR_NOT_FOUND, "no link of ours");
 	return q_unsubscribe(op, part[1], part[2], part[3], NULL);
 }

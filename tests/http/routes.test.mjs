@@ -29,7 +29,12 @@ const parting = new Set(nouns.flatMap(noun => noun.parting ?? []))
 const kinds = new Map() // of a path parameter: {shared, counted}
 
 async function furnish(t) {
-	const made = Object.assign({}, ...await Promise.all(nouns.map(noun => noun.make(t))))
+	const made = {}
+	for (const values of await Promise.all(nouns.map(noun => noun.make(t))))
+		for (const [name, value] of Object.entries(values)) {
+			assert.ok(!(name in made), `two nouns have a {${name}}`)
+			made[name] = value
+		}
 	const pick = get => Object.fromEntries(Object.entries(made).map(([name, value]) => [name, get(value)]))
 	for (const [name, { shared = false, counted = false }] of Object.entries(made)) kinds.set(name, { shared, counted })
 	t.ids = pick(v => v.id)
@@ -190,8 +195,7 @@ describe('a method that is not there', () => {
 	const paths = [...new Set(routes.map(r => r.path))]
 	for (const path of paths)
 		test(`${path} says which there are`, async () => {
-			const pattern = new RegExp(`^${path.split('/').map(part => (part[0] === '{' ? '\\{\\w+\\}' : `(${part}|\\{\\w+\\})`)).join('/')}$`)
-			const here = [...new Set(routes.filter(r => pattern.test(r.path)).map(r => r.method))] // what another pattern answers, too
+			const here = routes.filter(r => r.path === path).map(r => r.method) // a word hides the {name} it could be
 			for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND'].filter(m => !here.includes(m))) {
 				const r = await call(method, fill({ path, title: path }, ids(a)), { token: a.owner.token, cookie: a.owner.cookie })
 				assert.equal(r.status, 405, `${method} ${path}: ${r.text.slice(0, 200)}`)

@@ -25,6 +25,6 @@ export function make(t) {
 		notification: { id: sql(`INSERT INTO notifications (workspace_id, user_id, kind, title, entity_type, entity_id)
 			VALUES (${ws}, ${owner}, 'assigned', 'Walked', 'story', ${lit(t.stories[0].id)}) RETURNING id`) },
 		kind: { id: 'watching', none: 'nothing', shared: true },
-		token: { id: 'no.token', none: 'nothing', shared: true },
+		link: { id: 'no.link', none: 'nothing', shared: true },
 	}
 }
