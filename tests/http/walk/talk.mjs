@@ -20,19 +20,17 @@ export const bodies = {
 	...Object.fromEntries(things.flatMap(thing => [`watch_${thing}`, `unwatch_${thing}`]).map(name => [name, () => undefined])),
 }
 export function make(t) {
-	const [ws, project] = [lit(t.id), lit(t.project.id)]
+	const ws = lit(t.id)
 	const made = JSON.parse(sql(`
 		WITH o AS (INSERT INTO objectives (workspace_id, title, start_date, end_date)
-		           VALUES (${ws}, 'Objective', '2026-10-01', '2026-12-31') RETURNING id, number),
-		     e AS (INSERT INTO epics (workspace_id, project_id, title) VALUES (${ws}, ${project}, 'Epic') RETURNING id, number)
-		SELECT json_build_object('o', o, 'e', e) FROM o, e`))
+		           VALUES (${ws}, 'Objective', '2026-10-01', '2026-12-31') RETURNING id, number)
+		SELECT json_build_object('o', o) FROM o`))
 	const keyResult = sql(`INSERT INTO key_results (workspace_id, objective_id, title, direction, start_value, current_value, target_value)
 		VALUES (${ws}, ${lit(made.o.id)}, 'Key result', 'increase', 0, 0, 10) RETURNING id`)
 	const comment = sql(`INSERT INTO comments (workspace_id, entity_type, entity_id, author_id, body)
 		VALUES (${ws}, 'story', ${lit(t.stories[0].id)}, ${lit(t.owner.id)}, 'Said') RETURNING id`)
 	return {
 		objective: { id: made.o.id, word: `O-${made.o.number}`, counted: true },
-		epic: { id: made.e.id, word: `E-${made.e.number}`, counted: true },
 		keyResult: { id: keyResult },
 		comment: { id: comment },
 	}
