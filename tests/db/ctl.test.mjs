@@ -15,6 +15,7 @@ const ctl = (args, input = '', env = {}) =>
 	new Promise(resolve => {
 		const child = execFile(`${BIN}/gnomonctl`, args, { env: { ...process.env, ...owner, ...env } }, (error, out, err) =>
 			resolve({ status: error ? error.code : 0, out, err }))
+		child.stdin.on('error', () => {}) // it may have ended before it read any
 		child.stdin.end(input)
 	})
 const done = async (args, input) => {

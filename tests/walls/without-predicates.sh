@@ -40,4 +40,4 @@ if grep -q 'workspace_id = gnomon\.workspace()' sql/api/*.sql sql/pages/*.sql; t
 unset ASAN_OPTIONS UBSAN_OPTIONS
 eval "$("$stack" env "$data")"
 cd "$house/source"
-node --test --test-reporter=tap tests/http/routes.test.mjs
+GNOMON_WALK=isolation node --test --test-reporter=tap tests/http/routes.test.mjs

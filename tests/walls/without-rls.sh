@@ -16,4 +16,4 @@ had=$(psql -qXAt -d "$GNOMON_DB" -c "SELECT string_agg(quote_literal(c.oid::regc
 trap 'wall ENABLE "c.oid::regclass::text IN ($had)"' EXIT
 wall DISABLE "c.relrowsecurity"
 [ "$(psql -qXAt -d "$GNOMON_DB" -c "SELECT count(*) FROM pg_class WHERE relrowsecurity AND relnamespace = 'public'::regnamespace")" = 0 ]
-node --test --test-reporter=tap tests/http/routes.test.mjs
+GNOMON_WALK=isolation node --test --test-reporter=tap tests/http/routes.test.mjs
