@@ -13,10 +13,10 @@ const routes = execFileSync(`${BIN}/gnomonctl`, ['routes'], { encoding: 'utf8' }
 	.filter(r => r.method !== 'GET' && r.path.startsWith('/api/') && /\{(ws|project)\}/.test(r.path))
 
 // The tables whose rows have a history, and the columns that are in it: what
-// follows from a change (version, updated_at) and what is never changed is not.
+// follows from a change (version, updated_at, a story's count of tasks) and what is never changed is not.
 const tracked = rows(`SELECT c.relname AS name, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) AS columns
 	  FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-	 WHERE g.tgname = 'track_insert' AND a.attname NOT IN ('version', 'updated_at')
+	 WHERE g.tgname = 'track_insert' AND a.attname NOT IN ('version', 'updated_at', 'task_count', 'task_done_count')
 	 GROUP BY c.relname ORDER BY 1`)
 const look = t => new Map(tracked.flatMap(({ name, columns }) =>
 	rows(`SELECT id, md5(ROW(${columns})::text) AS state FROM ${name} WHERE workspace_id = ${lit(t.id)}`).map(r => [r.id, r.state])))
