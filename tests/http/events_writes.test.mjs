@@ -18,8 +18,8 @@ const tracked = rows(`SELECT c.relname AS name, string_agg(quote_ident(a.attname
 	  FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 	 WHERE g.tgname = 'track_insert' AND a.attname NOT IN ('version', 'updated_at', 'task_count', 'task_done_count')
 	 GROUP BY c.relname ORDER BY 1`)
-const look = t => new Map(tracked.flatMap(({ name, columns }) =>
-	rows(`SELECT id, md5(ROW(${columns})::text) AS state FROM ${name} WHERE workspace_id = ${lit(t.id)}`).map(r => [r.id, r.state])))
+const look = t => new Map(rows(tracked.map(({ name, columns }) =>
+	`SELECT id, md5(ROW(${columns})::text) AS state FROM ${name} WHERE workspace_id = ${lit(t.id)}`).join(' UNION ALL ')).map(r => [r.id, r.state]))
 const events = t => rows(`SELECT scope_id, rev, entity_id, entity_type, action, changes, actor_id, transaction FROM events WHERE workspace_id = ${lit(t.id)} ORDER BY created_at, scope_id, rev`)
 
 let owner
