@@ -6,7 +6,9 @@
 -- handler: invitation_show
 
 -- POST /invite     form of accept_invitation, then {next}
+-- message: You are in.
 -- page:    show_invite
 
 -- POST /invite/register     form of register_invited, then {next}
+-- message: You are in. Next time, sign in with this address and password.
 -- page:    show_invite

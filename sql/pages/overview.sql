@@ -25,6 +25,7 @@ SELECT o.n AS "openCount", o.critical AS "criticalCount", o.recent AS "newCount"
        o.critical > 0 AS "hasCritical", o.recent > 0 AS "hasNew",
        m.calls AS "callCount", m.cost AS "costMicros", m.tokens AS "usedTokens",
        to_char(gnomon.now() AT TIME ZONE w.timezone, 'FMMonth') AS month,
+       NOT EXISTS (SELECT FROM projects x WHERE x.workspace_id = w.id AND x.archived_at IS NULL) AS "isBare",
        k.runs AS "runCount", k.troubled AS "troubledCount",
        k.succeeded::double precision / nullif(k.ended, 0) AS "succeededShare",
        coalesce(p.enabled, false) AS "isAiOn",

@@ -5,7 +5,7 @@
 -- part: totals one
 SELECT p.description, coalesce(sum(n.n) FILTER (WHERE n.status <> 'done'), 0)::bigint AS "openCount",
        coalesce(sum(n.n) FILTER (WHERE n.status = 'done'), 0)::bigint AS "doneCount",
-       coalesce(sum(n.n), 0)::bigint AS "storyCount",
+       coalesce(sum(n.n), 0)::bigint AS "storyCount", sum(n.n) = 1 AS "isOneStory",
        coalesce(sum(n.n) FILTER (WHERE n.status IN ('in_progress', 'review')), 0)::bigint AS "activeCount",
        round(coalesce(sum(n.points) FILTER (WHERE n.status <> 'done'), 0)::numeric, 1)::double precision AS "openPoints",
        (SELECT count(*) FROM agent_insights i WHERE i.workspace_id = p.workspace_id AND i.state = 'open' AND i.project_id = p.id) AS "insightCount",
