@@ -96,7 +96,7 @@ SELECT jsonb_object_agg(n.id, n.name) AS map
 -- message: The story is in the backlog.
 -- page:   show_backlog
 
--- POST /w/{ws}/p/{project}/backlog/{story}/move     form of move_story, then {next}
+-- POST /w/{ws}/p/{project}/backlog/{story}/move     form of move_story, then {next}#{story}
 -- message: The story has moved.
 -- path:   {story} key(story)
 -- page:   show_backlog

@@ -31,7 +31,7 @@ describe('the backlog', () => {
 		assert.deepEqual(await keys('?limit=2'), [3, 1])
 	})
 	test('moves a story up and down', async () => {
-		await goes(send(`/backlog/${t.project.key}-4/move`, { version: 1, before: `${t.project.key}-2`, next: `${base}/backlog` }), `${base}/backlog`)
+		await goes(send(`/backlog/${t.project.key}-4/move`, { version: 1, before: `${t.project.key}-2`, next: `${base}/backlog` }), `${base}/backlog#${t.project.key}-4`)
 		assert.deepEqual(await keys(), [3, 1, 4, 2])
 	})
 	test('adds quickly', async () => {
