@@ -83,13 +83,14 @@ static const struct ctl_command commands[] = {
 	.summary = "run an agent of a workspace now",
 	.run = ctl_agent},
     {.name = "audit",
-	.usage = "verify [--workspace WS]",
+	.usage = "verify [--workspace WS [--holds HASH]]",
 	.summary = "check that the audit log is as it was written",
 	.help =
 	    "Computes the hash of every entry again, in order, and names the\n"
 	    "first of each workspace that was changed, taken out or put in;\n"
 	    "the exit status is then 1. Keep the last hash elsewhere: who can\n"
-	    "write to the database could compute all of them anew.\n",
+	    "write to the database could compute all of them anew. --holds\n"
+	    "asks whether an entry still has it.\n",
 	.run = ctl_audit},
     {.name = "demo",
 	.usage = "[--password-file FILE] [--today DATE]",

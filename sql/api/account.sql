@@ -29,8 +29,9 @@
 -- reply:   200 Tokens
 
 -- POST /api/v1/auth/refresh                                            refresh
--- New tokens for a refresh token, which is used up. Because one that comes back must
--- have been copied, the session it belongs to ends.
+-- New tokens for a refresh token, which is used up. All who use it at once get the same
+-- next one; because one that comes back later must have been copied, the session it
+-- belongs to ends.
 -- role:    public
 -- body:    Refresh
 -- handler: account_refresh

@@ -40,9 +40,10 @@ SELECT gnomon.open_session(:user, :kind, :cookie, :agent, :lifetime, :network) A
 SELECT gnomon.add_refresh(:session, :hash)
 
 -- name: rotate_refresh
--- Replaces a refresh token; one that was used before ends its session.
--- args: given bytea, next bytea, lifetime interval, network text
-SELECT outcome, session_id, user_id FROM gnomon.rotate_refresh(:given, :next, :lifetime, :network)
+-- Replaces a refresh token; one that was used before this request came ends its session.
+-- args: given bytea, next bytea, lifetime interval, network text, arrived text, settles interval
+SELECT outcome, session_id, user_id
+  FROM gnomon.rotate_refresh(:given, :next, :lifetime, :network, coalesce(to_timestamp(nullif(:arrived, '')::double precision), now()), :settles)
 
 -- name: make_key
 -- An API key of the user who entered. Only together with enter.

@@ -21,6 +21,12 @@ SELECT id FROM gnomon.register_invited(:invitation, :name, :hash)
 -- args: slug text
 SELECT slug, entries, encode(head, 'hex') AS head, broken, why FROM gnomon.audit_verify(nullif(:slug, ''))
 
+-- name: audit_holds
+-- Whether an entry with this hash, noted when it was the last, is still there.
+-- args: slug text, hash text
+SELECT EXISTS (SELECT FROM audit_log a JOIN workspaces w ON w.id = a.workspace_id
+                WHERE w.slug = :slug AND encode(a.hash, 'hex') = lower(:hash)) AS holds
+
 -- name: audit_heads
 -- How many audit chains do not end as they should.
 -- args:

@@ -3,10 +3,13 @@
 -- name: create_webhook
 -- A webhook, in the workspace entered; its secret comes after it in the run.
 -- args: id uuid, body jsonb
-WITH h AS (
+WITH room AS MATERIALIZED (
+  SELECT CASE WHEN count(*) >= 50 THEN gnomon.refuse('validation_failed', 'A workspace has at most 50 webhooks. Remove one first.') END
+    FROM (SELECT FROM webhooks h WHERE h.workspace_id = gnomon.workspace() AND h.removed_at IS NULL LIMIT 50) h
+), h AS (
   INSERT INTO webhooks (workspace_id, id, url, description, event_types, created_by)
   SELECT gnomon.workspace(), :id, b.url, coalesce(b.description, ''), gnomon.event_types(:body -> 'event_types'), gnomon.actor()
-    FROM jsonb_to_record(:body) AS b (url text, description text)
+    FROM room, jsonb_to_record(:body) AS b (url text, description text)
   RETURNING *
 )
 SELECT h.id, h.url, h.description, to_jsonb(h.event_types) AS "eventTypes", h.active, h.disabled_reason AS "disabledReason", h.failures,

@@ -9,6 +9,11 @@
 
 #include "base/op.h"
 
+/* Refuses a new password that is too easy to guess: one of the commonest, one
+ * repeated letter, the address or the name. field: its JSON Pointer. */
+enum err account_check_password(struct op *op, const char *field,
+    const char *password, const char *email, const char *name) MUST_CHECK;
+
 /* Whether signing in with another service is configured at all. */
 bool account_oauth_is_wanted(void);
 

@@ -2,6 +2,7 @@
 #ifndef GNOMON_ACCOUNT_PRIV_H
 #define GNOMON_ACCOUNT_PRIV_H
 
+#include "account/account.h"
 #include "db/db.h"
 #include "http/http.h"
 
@@ -38,11 +39,6 @@ enum err account__let_in(struct op *op, const struct http_req *rq,
     struct http_resp *rs, const struct account__somebody *who) MUST_CHECK;
 enum err account__sign_in(struct op *op, const struct http_req *rq,
     struct http_resp *rs, const struct account__somebody *who) MUST_CHECK;
-
-/* Refuses a new password that is too easy to guess: one of the commonest, one
- * repeated letter, the address or the name. field: its JSON Pointer. */
-enum err account__check_password(struct op *op, const char *field,
-    const char *password, const char *email, const char *name) MUST_CHECK;
 
 /* The signed-in user proves a change by the password `given`, or, where the account
  * has none, by a fresh sign-in. out_user may be NULL; its row has id, email, name. */

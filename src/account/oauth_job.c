@@ -223,6 +223,18 @@ ask_github(struct op *op, const struct oauth_provider *p,
 	return NULL;
 }
 
+/* A name as people could have typed it: control characters are spaces. */
+static const char *
+line_of(struct op *op, const char *name)
+{
+	char *line = name ? mem_dup(op, name) : NULL;
+
+	for (char *c = line; c && *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	return line;
+}
+
 /* Ends one attempt, well or not. */
 static enum err
 work_one(struct op *op, struct rows *flow)
@@ -244,9 +256,8 @@ work_one(struct op *op, struct rows *flow)
 	else
 		fault = read_id_token(
 		    op, &p, tokens, rows_get(op, flow, 0, "nonce"), &said);
-	if (!fault &&
-	    (!said.email || strlen(said.email) > 254 ||
-		!strchr(said.email, '@')))
+	/* plain ASCII: letters that fold to others would be somebody else's */
+	if (!fault && (!said.email || !net_mail_address(op, said.email)))
 		said.is_confirmed = false;
 	if (fault) {
 		log_warn("sign_in_refused", LOG_S("provider", p.name),
@@ -254,7 +265,7 @@ work_one(struct op *op, struct rows *flow)
 		return q_fail_oauth(op, id, fault, NULL);
 	}
 	return q_finish_oauth(op, id, said.subject, said.email,
-	    said.is_confirmed ? "true" : "false", said.name, NULL);
+	    said.is_confirmed ? "true" : "false", line_of(op, said.name), NULL);
 }
 
 /* Where an issuer is (OpenID Connect Discovery 1.0, section 4). */

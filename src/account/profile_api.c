@@ -53,7 +53,7 @@ account_change_password(
 	    op, rq, rs, "/password", http_text(rq, "password"), &user);
 
 	if (!e)
-		e = account__check_password(op, "/newPassword", wanted,
+		e = account_check_password(op, "/newPassword", wanted,
 		    rows_get(op, user, 0, "email"),
 		    rows_get(op, user, 0, "name"));
 	if (e)

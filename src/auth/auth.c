@@ -28,6 +28,7 @@ enum purpose {
 	FOR_STAMPS = 4,
 	FOR_SECRETS = 5,
 	FOR_CODES = 6,
+	FOR_REFRESH = 7,
 	PURPOSES
 };
 
@@ -230,6 +231,16 @@ char *
 auth_prefixed_new(void *owner, const char *prefix)
 {
 	return mem_fmt(owner, "%s%s", prefix, auth_cookie_new(owner));
+}
+
+char *
+auth_prefixed_next(void *owner, const char *prefix, const char *given)
+{
+	unsigned char bytes[MAC_BYTES];
+
+	mac(FOR_REFRESH, given, strlen(given), bytes);
+	return mem_fmt(
+	    owner, "%s%s", prefix, encode(owner, bytes, sizeof(bytes)));
 }
 
 bool

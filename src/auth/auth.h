@@ -40,6 +40,10 @@ char *auth_cookie_hash(void *owner, const char *cookie);
 enum { AUTH_PREFIXED_CHARS = 47 };
 char *auth_prefixed_new(void *owner, const char *prefix);
 
+/* The token that follows a given one: nobody without the master key can tell it,
+ * and it is always the same, so that two who ask at once get one answer. */
+char *auth_prefixed_next(void *owner, const char *prefix, const char *given);
+
 /* Whether a text has the form of an API key (gnk_…) or refresh token (gnr_…). */
 bool auth_is_key(const char *text);
 bool auth_is_refresh(const char *text);

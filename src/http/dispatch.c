@@ -21,7 +21,7 @@
 #include "http/limit.h"
 #include "schema/schema.h"
 
-enum { JSON_DEPTH = 32, SCHEMAS_MAX = 500 };
+enum { JSON_DEPTH = 32, SCHEMAS_MAX = 500, SESSION_SECONDS = 1209600 };
 
 #define MAX_EXACT 9007199254740992.0 /* 2^53: whole doubles below are exact */
 
@@ -348,7 +348,7 @@ snake(void *owner, const char *camel)
 }
 
 const char *
-http__body_text(struct op *op, struct json_object *body)
+http_body_text(struct op *op, struct json_object *body)
 {
 	struct json_object *renamed = op_json(op, json_object_new_object());
 
@@ -711,7 +711,7 @@ answer_api(struct op *op, struct http_req *rq, struct http_resp *rs)
 	if (err)
 		return err;
 	if (rq->json && e->body_slot < e->n_slots) {
-		args->values[e->body_slot] = http__body_text(op, rq->json);
+		args->values[e->body_slot] = http_body_text(op, rq->json);
 		args->given |= UINT32_C(1) << e->body_slot;
 	}
 	err = http__once_open(op, rq, rq->idempotency_key);
@@ -773,9 +773,7 @@ static const char *
 asker(struct op *op, const struct http_req *rq)
 {
 	bool is_page = rq->endpoint->page || rq->endpoint->form_of;
-	const char *shown = is_page
-	    ? http_cookie(op, rq, rq->is_https ? "__Host-s" : "s")
-	    : api_key(rq);
+	const char *shown = is_page ? http_cookie(op, rq, "s") : api_key(rq);
 	const char *session = is_page ? NULL : token_session(op, rq);
 
 	if (!session && shown && limit_knows(LIMIT_SESSION, shown))
@@ -969,13 +967,21 @@ http_header(struct http_resp *rs, const char *name, const char *fmt, ...)
 	buf_fmt(rs->headers, "%s: %s\r\n", name, value);
 }
 
+/* What browsers take over TLS alone, for this host alone (RFC 6265bis 4.1.3.2). */
+static const char *
+host_only(const struct http_req *rq)
+{
+	return rq->is_https ? "__Host-" : "";
+}
+
 void
 http_set_cookie(const struct http_req *rq, struct http_resp *rs,
     const char *name, const char *value, int seconds)
 {
 	http_header(rs, "Set-Cookie",
-	    "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s", name,
-	    seconds ? value : "", seconds, rq->is_https ? "; Secure" : "");
+	    "%s%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s",
+	    host_only(rq), name, seconds ? value : "", seconds,
+	    rq->is_https ? "; Secure" : "");
 }
 
 char *
@@ -1002,13 +1008,14 @@ http_see_other(struct http_resp *rs, const char *path)
 char *
 http_cookie(void *owner, const struct http_req *rq, const char *name)
 {
+	const char *whole_name = mem_fmt(owner, "%s%s", host_only(rq), name);
 	const char *s = rq->cookies;
-	size_t n = strlen(name);
+	size_t n = strlen(whole_name);
 
 	while (*s) {
 		size_t whole = strcspn(s, ";");
 
-		if (whole > n && strncmp(s, name, n) == 0 && s[n] == '=')
+		if (whole > n && strncmp(s, whole_name, n) == 0 && s[n] == '=')
 			return mem_dup_n(owner, s + n + 1, whole - n - 1);
 		s += whole;
 		s += strspn(s, "; ");
@@ -1026,9 +1033,5 @@ void
 http_set_session(
     const struct http_req *rq, struct http_resp *rs, const char *cookie)
 {
-	http_header(rs, "Set-Cookie",
-	    "%s=%s; Path=/; HttpOnly; SameSite=Lax%s%s",
-	    rq->is_https ? "__Host-s" : "s", cookie,
-	    rq->is_https ? "; Secure" : "",
-	    *cookie ? "; Max-Age=1209600" : "; Max-Age=0");
+	http_set_cookie(rq, rs, "s", cookie, *cookie ? SESSION_SECONDS : 0);
 }

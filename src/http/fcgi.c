@@ -145,6 +145,7 @@ read_request(struct op *op, FCGX_Request *slot, struct http_req *rq)
 	    .cors_method =
 		param(op, slot, "HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
 	    .address = param(op, slot, "REMOTE_ADDR"),
+	    .arrived = param(op, slot, "REQUEST_MSEC"),
 	    .idempotency_key = param(op, slot, "HTTP_IDEMPOTENCY_KEY"),
 	    .is_https = strcmp(param(op, slot, "HTTPS"), "on") == 0,
 	    .is_loopback = is_loopback(param(op, slot, "REMOTE_ADDR")),

@@ -37,6 +37,7 @@ struct http_req {
 	const char *if_none_match, *if_match, *idempotency_key;
 	const char *cors_method; /* Access-Control-Request-Method */
 	const char *address; /* the client's */
+	const char *arrived; /* at nginx, in seconds since 1970; or "" */
 	bool is_https;
 	bool is_loopback; /* the client sits on this machine */
 	const char *body;
@@ -85,6 +86,9 @@ http_run_as(struct op *op, const struct http_req *rq, const struct stmt *stmt,
 /* A string member of the body; "" when it has none. */
 const char *http_text(const struct http_req *rq, const char *name);
 
+/* The body as bound to :body: snake_case keys. Belongs to op. */
+const char *http_body_text(struct op *op, struct json_object *body);
+
 /* The call that lets a handler's own statements in by the door the request came
  * through, with its credential, tenant and role: it goes before them, in the
  * same run. */
@@ -97,7 +101,8 @@ void http_header(struct http_resp *rs, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Sets a cookie of this site for so many seconds; 0 ends it. Only the server
- * reads it. The value must not come from a client. */
+ * reads it, and over TLS no neighbouring site can plant it (__Host-). The value
+ * must not come from a client. */
 void http_set_cookie(const struct http_req *rq, struct http_resp *rs,
     const char *name, const char *value, int seconds);
 
@@ -122,7 +127,8 @@ void http_set_session(
 /* True when cookies are safe here: TLS, or plain HTTP on loopback. */
 bool http_may_sign_in(const struct http_req *rq);
 
-/* Value of a cookie in the request; NULL when absent. Belongs to owner. */
+/* Value of a cookie that http_set_cookie set; NULL when absent. Belongs to
+ * owner. */
 char *http_cookie(void *owner, const struct http_req *rq, const char *name);
 
 /* Answers a request: the whole of dispatching. Always fills in a reply. */

@@ -164,9 +164,6 @@ enum err http__validate(
 enum err http__check_body(
     struct op *op, struct http_req *rq, const struct endpoint *e) MUST_CHECK;
 
-/* The body as bound to :body: snake_case keys. Belongs to op. */
-const char *http__body_text(struct op *op, struct json_object *body);
-
 /* Says when to come back, on a 503. */
 void http__put_retry(struct http_resp *rs);
 

@@ -141,8 +141,7 @@ put_message(struct op *op, const struct http_req *rq, struct http_resp *rs,
 		return;
 	if (form)
 		put(c, "message", form->message);
-	http_header(
-	    rs, "Set-Cookie", "m=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
+	http_set_cookie(rq, rs, "m", "", 0);
 }
 
 static bool
@@ -783,8 +782,7 @@ refuse(struct op *op, struct http_req *rq, struct http_resp *rs)
 static void
 open_cookie(struct op *op, struct http_req *rq)
 {
-	const char *cookie =
-	    http_cookie(op, rq, rq->is_https ? "__Host-s" : "s");
+	const char *cookie = http_cookie(op, rq, "s");
 
 	rq->cookie = cookie && http_may_sign_in(rq) ? cookie : "";
 	rq->authorization = ""; /* pages know cookies only */
@@ -1046,7 +1044,7 @@ submit(struct op *op, struct http_req *rq, struct http_resp *rs,
 	if (e)
 		return e;
 	if (of->body && of->body_slot < of->n_slots) {
-		args->values[of->body_slot] = http__body_text(op, rq->json);
+		args->values[of->body_slot] = http_body_text(op, rq->json);
 		args->given |= UINT32_C(1) << of->body_slot;
 	}
 	e = http__run(op, rq, form, &args, 1, out_result);
@@ -1219,9 +1217,7 @@ http__form(struct op *op, struct http_req *rq, struct http_resp *rs)
 	if (!op->err && !submit_once(op, rq, rs, pairs, n, &location)) {
 		(void)http_see_other(rs, location);
 		if (form->message)
-			http_header(rs, "Set-Cookie",
-			    "m=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax",
-			    form->name, FLASH_SECONDS);
+			http_set_cookie(rq, rs, "m", form->name, FLASH_SECONDS);
 		return;
 	}
 	http__once_drop(rq);

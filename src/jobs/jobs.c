@@ -39,6 +39,7 @@ const struct jobs_lane jobs_lanes[] = {
 	.before = jobs__follow},
     {.name = "mail",
 	.kinds = "{mail:send}",
+	.before = jobs__send_account_mails,
 	.processes = 1,
 	.idle_ms = 500,
 	.lease = "2 minutes"},

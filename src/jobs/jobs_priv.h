@@ -17,6 +17,9 @@ struct job {
 /* mail_job.c: sends a mail. ERR_MAIL_REFUSED: never again. */
 enum err jobs__send_mail(struct op *op, const struct job *job);
 
+/* mail_job.c: sends what accounts are told of themselves. */
+enum err jobs__send_account_mails(struct op *op);
+
 /* sprint_job.c: queues what is due of these, one kind or all (NULL); and each. */
 enum err jobs__enqueue_sprint_jobs(struct op *op, const char *kind);
 enum err jobs__snapshot_sprints(struct op *op, const struct job *job);

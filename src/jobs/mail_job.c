@@ -1,5 +1,7 @@
 /*
- * mail:send: a mail that a transaction left in the queue (gnomon.queue_mail).
+ * mail:send: a mail that a transaction left in the queue (gnomon.queue_mail); and
+ * those that an account gets of itself (account_mails), which belong to no
+ * workspace and so to no queue.
  *
  * The payload names whom it is for, a template and what that shows. A template
  * is two files, templates/mail/<name>.txt, which begins with the line "Subject:
@@ -26,7 +28,10 @@
 #include "view/mustache.h"
 #include "view/templates.h"
 
-enum { PART_MAX = 1 << 20 };
+enum {
+	PART_MAX = 1 << 20,
+	AT_ONCE = 20, /* mails of accounts, before the queue's turn */
+};
 
 static const char subject_mark[] = "Subject: ";
 
@@ -99,49 +104,57 @@ pages(struct op *op, const struct templates **out)
 	return ERR_OK;
 }
 
+/* A template's text as the file has it; its first line and what follows the
+ * empty line are parsed apart, so that nothing in the data can move one into the
+ * other. */
 static enum err
-read_text(struct op *op, const char *name, struct mustache **out)
+read_text(struct op *op, const char *name, struct mustache **out_subject,
+    struct mustache **out_text)
 {
 	char *path = mem_fmt(op, "%s/templates/mail/%s.txt",
 	    config_get(CONFIG_GNOMON_SHARE), name);
-	char *text = mem_array(op, char, PART_MAX), *why;
+	char *text = mem_array(op, char, PART_MAX + 1), *why, *end;
 	FILE *file = fopen(path, "re");
-	size_t n;
+	size_t n = sizeof(subject_mark) - 1;
 
 	if (!file)
 		return op_fail(
 		    op, ERR_INTERNAL, "%s: %s", path, strerror(errno));
-	n = fread(text, 1, PART_MAX, file);
+	(void)fread(text, 1, PART_MAX, file);
 	fclose(file);
-	if (mustache_parse(op, text, n, out, &why))
+	end = strstr(text, "\n\n");
+	if (!text_starts(text, subject_mark) || !end)
+		return op_fail(op, ERR_INTERNAL,
+		    "%s does not begin with Subject: and an empty line", path);
+	if (mustache_parse(
+		op, text + n, (size_t)(end - text) - n, out_subject, &why) ||
+	    mustache_parse(op, end + 2, strlen(end + 2), out_text, &why))
 		return op_fail(op, ERR_INTERNAL, "%s, %s", path, why);
 	return ERR_OK;
 }
 
-/* The text part, and the subject, which is its first line. */
+static enum err
+pour(struct op *op, const struct mustache *m, struct json_object *data,
+    const char **out)
+{
+	struct buf *b = buf_new(op, PART_MAX);
+
+	if (mustache_render(m, data, NULL, b))
+		return op_fail(op, ERR_INTERNAL, "a mail is too long");
+	*out = b->data;
+	return ERR_OK;
+}
+
 static enum err
 write_text(struct op *op, const char *name, struct json_object *data,
     struct net_mail *mail)
 {
-	struct buf *b = buf_new(op, PART_MAX);
-	struct mustache *m;
-	char *subject, *end;
-	enum err e = read_text(op, name, &m);
+	struct mustache *subject, *text;
+	enum err e = read_text(op, name, &subject, &text);
 
-	if (e)
-		return e;
-	if (mustache_render(m, data, NULL, b))
-		return op_fail(op, ERR_INTERNAL, "mail %s: too long", name);
-	if (!text_starts(b->data, subject_mark) ||
-	    !(end = strstr(b->data, "\n\n")))
-		return op_fail(op, ERR_INTERNAL,
-		    "templates/mail/%s.txt does not begin with Subject: and "
-		    "an empty line",
-		    name);
-	subject = b->data + sizeof(subject_mark) - 1;
-	mail->subject = mem_dup_n(op, subject, (size_t)(end - subject));
-	mail->text = end + 2;
-	return ERR_OK;
+	if (!e)
+		e = pour(op, subject, data, &mail->subject);
+	return e ? e : pour(op, text, data, &mail->text);
 }
 
 static enum err
@@ -180,6 +193,8 @@ find_address(struct op *op, struct json_object *payload, const char **out_to,
 	if (!text_is_uuid(user))
 		return ERR_OK;
 	e = q_mail_address(op, user, &rows);
+	if (!e && rows_count(rows) == 0)
+		*out_to = NULL;
 	if (e || rows_count(rows) == 0)
 		return e;
 	*out_name = rows_get(op, rows, 0, "name");
@@ -224,4 +239,47 @@ jobs__send_mail(struct op *op, const struct job *job)
 	if (!e)
 		e = write_html(op, template, data, &mail);
 	return e ? e : net_mail(op, config_get(CONFIG_SMTP_URL), &mail);
+}
+
+/* Sends one mail of an account; *out_done is false when none is due. */
+static enum err
+send_account_mail(struct op *op, bool *out_done)
+{
+	struct op *mine;
+	struct job job;
+	struct rows *rows;
+	enum err e = q_claim_account_mail(op, &rows), how;
+
+	*out_done = !e && rows_count(rows) > 0;
+	if (!*out_done)
+		return e;
+	job = (struct job){.id = rows_get(op, rows, 0, "id"),
+	    .payload = op_json(
+		op, json_tokener_parse(rows_get(op, rows, 0, "payload")))};
+	mine = op_new(op, job.id, op->db);
+	how = jobs__send_mail(mine, &job);
+	if (how)
+		log_error("account_mail_failed", LOG_S("mail", job.id),
+		    LOG_S("error", err_info(how)->word),
+		    LOG_S("why", mine->why));
+	mem_drop(&mine);
+	return q_end_account_mail(op, job.id,
+	    how && how != ERR_MAIL_REFUSED ? "true" : "false", NULL);
+}
+
+enum err
+jobs__send_account_mails(struct op *op)
+{
+	bool done = true;
+	enum err e = ERR_OK;
+
+	for (int i = 0; !e && done && i < AT_ONCE; i++) {
+		struct op *one = op_new(op, op->id, op->db);
+
+		e = send_account_mail(one, &done);
+		if (e)
+			op_fail(op, e, "%s", one->why);
+		mem_drop(&one);
+	}
+	return e;
 }

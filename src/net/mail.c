@@ -363,19 +363,22 @@ set_up(CURL *curl, struct post *p, const char *url, const char *host,
 	    curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)p->mail->len);
 }
 
-/* A wrong password of ours is not the mail's fault: it is tried again. */
+/* Neither a wrong password of ours nor a server that will not talk to us (a 5xx in
+ * place of its greeting) is the mail's fault: it is tried again. */
 static enum err
 verdict(struct op *op, CURL *curl, CURLcode rc, const struct post *p)
 {
 	const char *why = *p->error ? p->error : curl_easy_strerror(rc);
+	bool is_mails = rc == CURLE_SEND_ERROR; /* MAIL, RCPT, DATA refused */
 	long code = 0;
 
 	if (rc == CURLE_OK)
 		return ERR_OK;
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);
-	if (code >= 500 && code < 600 && code != 530 && code != 534 &&
-	    code != 535 && code != 538 && rc != CURLE_LOGIN_DENIED &&
-	    rc != CURLE_USE_SSL_FAILED && rc != CURLE_OPERATION_TIMEDOUT)
+	if (code >= 500 && code < 600 && (is_mails || p->at > 0) &&
+	    code != 530 && code != 534 && code != 535 && code != 538 &&
+	    rc != CURLE_LOGIN_DENIED && rc != CURLE_USE_SSL_FAILED &&
+	    rc != CURLE_OPERATION_TIMEDOUT)
 		return op_fail(op, ERR_MAIL_REFUSED, "%ld: %s", code, why);
 	return op_fail(op, ERR_UNREACHABLE, "mail server: %ld: %s", code, why);
 }

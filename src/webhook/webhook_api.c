@@ -30,26 +30,12 @@ new_id(struct op *op)
 	    "89ab"[r[31] & 3], r + 3);
 }
 
-/* The body as SQL sees it. */
-static const char *
-snake_body(struct op *op, struct json_object *body)
-{
-	struct json_object *copy = op_json(op, json_object_new_object());
-
-	json_object_object_foreach (body, key, value) {
-		json_object_object_add(copy,
-		    strcmp(key, "eventTypes") == 0 ? "event_types" : key,
-		    json_object_get(value));
-	}
-	return json_object_to_json_string_ext(copy, JSON_C_TO_STRING_PLAIN);
-}
-
 /* POST /api/v1/workspaces/{ws}/webhooks */
 enum err
 webhook_create(struct op *op, struct http_req *rq, struct http_resp *rs)
 {
 	const char *id = new_id(op), *secret = auth_hook_secret_new(op);
-	const char *const hook[] = {id, snake_body(op, rq->json)};
+	const char *const hook[] = {id, http_body_text(op, rq->json)};
 	const char *const sealed[] = {id, auth_encrypt(op, secret)};
 	struct db_call calls[] = {{.stmt = NULL},
 	    {.stmt = &stmt_create_webhook, .values = hook},
@@ -61,7 +47,8 @@ webhook_create(struct op *op, struct http_req *rq, struct http_resp *rs)
 		e = db_run(op, calls, nitems(calls), false);
 	if (e)
 		return e;
-	rows_json_all(calls[1].rows, row); /* [{…}] */
+	if (!rows_json_all(calls[1].rows, row)) /* [{…}] */
+		return op_fail(op, ERR_INTERNAL, "create_webhook");
 	rs->type = "application/json";
 	buf_add(rs->body, row->data + 1, row->len - 3);
 	buf_fmt(rs->body, ",\"secret\":\"%s\"}", secret);

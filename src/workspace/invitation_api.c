@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "account/account.h"
 #include "auth/auth.h"
 #include "base/text.h"
 #include "db/db.h"
@@ -141,21 +142,39 @@ join(struct op *op, const struct http_req *rq, struct http_resp *rs,
 	return e;
 }
 
+/* The password of somebody invited, whose address stands in the invitation. */
+static enum err
+check_password(
+    struct op *op, const char *id, const char *password, const char *name)
+{
+	struct rows *found = NULL;
+	enum err e = id ? q_invitation_of(op, id, NULL, &found) : ERR_OK;
+
+	if (e)
+		return e;
+	if (!found || rows_count(found) == 0)
+		return op_fail(op, ERR_INVITATION_OVER, "no such invitation");
+	return account_check_password(
+	    op, "/password", password, rows_get(op, found, 0, "email"), name);
+}
+
 /* POST /api/v1/auth/invitation, and the form of /invite/register */
 enum err
 invitation_register(struct op *op, struct http_req *rq, struct http_resp *rs)
 {
 	const char *id = invitation_id(op, http_text(rq, "token"));
+	const char *password = http_text(rq, "password");
 	struct rows *made, *joined = NULL;
 	struct db_tx *tx;
 	char *hash;
 	enum err e;
 
-	if (!id)
-		return op_fail(op, ERR_INVITATION_OVER, "the seal is not ours");
 	if (rq->is_form && !http_may_sign_in(rq))
 		return op_fail(op, ERR_FORBIDDEN, "cookies need TLS here");
-	hash = auth_password_hash(op, http_text(rq, "password"));
+	e = check_password(op, id, password, http_text(rq, "name"));
+	if (e)
+		return e;
+	hash = auth_password_hash(op, password);
 	if (!hash)
 		return op_fail(op, ERR_UNAVAILABLE, "no memory for argon2");
 	e = db_begin(op, &tx);

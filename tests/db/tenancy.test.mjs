@@ -9,6 +9,7 @@ const globals = {
 	sessions: 'belongs to a user',
 	refresh_tokens: 'belongs to a session',
 	account_tokens: 'belongs to a user',
+	account_mails: 'belongs to a user, who may be in no workspace',
 	second_factors: 'belongs to a user',
 	recovery_codes: 'belongs to a user',
 	identities: 'belongs to a user',

@@ -1,8 +1,8 @@
 // One's own account: tokens that turn, sessions, API keys, the profile, its end.
 import { createHash } from 'node:crypto'
 import { before, describe, test } from 'node:test'
-import { assert, browser, call, csrf, get, join, lit, newUser, ok, origin, password, patch, post, refused, rows, sql, tenant, unique } from './lib.mjs'
-import { ownServer } from './server.mjs'
+import { assert, browser, call, csrf, get, join, lit, newUser, ok, origin, password, patch, post, refused, rows, session, sql, tenant, unique } from './lib.mjs'
+import { ownServer, sleep, until } from './server.mjs'
 
 const me = token => get('/api/v1/users/me', { token })
 const del = (path, options) => call('DELETE', path, options)
@@ -40,12 +40,22 @@ describe('refresh tokens', () => {
 		for (const t of [first, second, third]) await refused(me(t.accessToken), 401, 'unauthenticated')
 		await ok(me(user.token)) // another family lives on
 	})
-	test('of eight who use one token at once at most one gets a pair', async () => {
+	test('eight who use one token at once, as tabs do, get one and the same next token, and nobody is signed out', async () => {
 		const { refreshToken } = await login(user.email)
-		const replies = await Promise.all(Array.from({ length: 8 }, () => refresh(refreshToken)))
-		assert.equal(replies.filter(r => r.status === 200).length, 1)
-		const { refreshToken: next } = replies.find(r => r.status === 200).json
-		await refused(refresh(next), 401) // for it was reused
+		const held = session()
+		await held.say(`BEGIN; SELECT 1 FROM refresh_tokens WHERE token_hash = sha256(${lit(refreshToken)}) FOR UPDATE`)
+		const asked = Array.from({ length: 8 }, () => refresh(refreshToken))
+		await sleep(1000) // all of them are there before one is answered
+		await held.say('COMMIT')
+		held.end()
+		const replies = await Promise.all(asked)
+		assert.deepEqual(replies.map(r => r.status), Array(8).fill(200))
+		const next = new Set(replies.map(r => r.json.refreshToken))
+		assert.equal(next.size, 1)
+		const third = await ok(refresh([...next][0]))
+		await ok(me(third.accessToken))
+		await refused(refresh(refreshToken), 401, 'unauthenticated') // later, it is a copy
+		await refused(refresh(third.refreshToken), 401, 'unauthenticated')
 	})
 	test('001-036: logout kills the refresh token', async () => {
 		const t = await login(user.email)
@@ -218,6 +228,14 @@ describe('API keys', () => {
 			await own.close()
 		}
 	})
+	test('a key made a moment ago is no fresh sign-in: it does not give a stolen session the account', async () => {
+		const u = await newUser()
+		sql(`UPDATE users SET password_hash = NULL WHERE id = ${lit(u.id)};
+		     UPDATE sessions SET created_at = now() - interval '1 hour' WHERE user_id = ${lit(u.id)}`)
+		const key = await ok(post('/api/v1/users/me/tokens', { ...u, json: { name: 'K', scope: 'admin' } }), 201)
+		for (const who of [u, key])
+			await refused(post('/api/v1/users/me/password', { token: who.token, json: { newPassword: 'another long phrase' } }), 422, 'validation_failed')
+	})
 	test('the page makes one, shows it once, and deletes it', async () => {
 		const cookie = await browser(t.owner)
 		const r = await submit('/account/tokens', cookie, { name: 'From the page', scope: 'write', expiresInDays: '' })
@@ -356,6 +374,29 @@ describe('deleting the account', () => {
 		await newUserWith(t.member.email) // the address is free again
 	})
 	const newUserWith = email => ok(post('/api/v1/auth/register', { json: { email, name: 'New', password } }), 201)
+	test('nothing that was written for others or waits to be sent keeps name or address', async () => {
+		const t = await tenant({ stories: 1 })
+		const gone = await newUser('Vera Vanishing')
+		join(t.id, gone, 'admin')
+		const hook = await ok(post(`${t.base}/webhooks`, { ...t.owner, json: { url: 'https://hooks.example.org/x', eventTypes: ['story.*'] } }), 201)
+		await ok(post(`${t.base}/invitations`, { ...gone, json: { email: `${unique()}@example.org`, role: 'viewer' } }), 201)
+		await ok(patch(`${t.path}/stories/${t.stories[0].id}`, { token: gone.token, json: { version: 1, assigneeId: t.owner.id } }))
+		const told = () => rows(`SELECT text FROM notifications WHERE workspace_id = ${lit(t.id)} AND actor_id = ${lit(gone.id)}`)
+		assert.ok(await until(() => told().length > 0))
+		assert.equal(told()[0].text, 'Vera Vanishing assigned it to you')
+		await post('/api/v1/auth/forgot-password', { json: { email: gone.email } })
+		sql(`INSERT INTO invitations (workspace_id, email, role, invited_by, accepted_at, accepted_by)
+		     VALUES (${lit(t.id)}, ${lit(gone.email)}, 'viewer', ${lit(t.owner.id)}, now(), ${lit(gone.id)});
+		     INSERT INTO notifications (workspace_id, user_id, kind, title, entity_type, entity_id)
+		     VALUES (${lit(t.id)}, ${lit(gone.id)}, 'watching', 'x', 'story', ${lit(t.stories[0].id)})`)
+		assert.equal((await end(gone)).status, 204)
+		assert.equal(told()[0].text, 'Deleted user assigned it to you')
+		const query = `SELECT count(*) AS n FROM %s x WHERE x::text LIKE '%%Vera Vanishing%%' OR x::text LIKE '%%${gone.email}%%'`
+		assert.deepEqual(rows(`SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+			AND (xpath('//n/text()', query_to_xml(format(${lit(query)}, c.oid::regclass), false, false, '')))[1]::text <> '0'`), [])
+		assert.equal(sql(`SELECT count(*) FROM notifications WHERE user_id = ${lit(gone.id)}`), '0')
+		assert.equal(rows(`SELECT payload #>> '{data,actor,name}' AS who FROM webhook_deliveries WHERE webhook_id = ${lit(hook.id)}`)[0].who, 'Deleted user')
+	})
 	test('the last owner of a workspace with others is told which, and stays', async () => {
 		const t = await tenant({ roles: ['member'] })
 		const error = await refused(end(t.owner), 409, 'last_owner')

@@ -2,8 +2,8 @@
 // long somebody waits who guesses.
 import { after, before, describe, test } from 'node:test'
 import { sink } from '../smtp-sink.mjs'
-import { assert, get, lit, newUser, ok, password, post, refused, sql, unique, URL_ } from './lib.mjs'
-import { ownServer } from './server.mjs'
+import { assert, get, lit, newUser, ok, password, post, refused, rows, sql, unique, URL_ } from './lib.mjs'
+import { ownServer, until } from './server.mjs'
 
 const box = sink()
 const word = 'green kettle on the moon'
@@ -107,6 +107,58 @@ describe('a forgotten password', () => {
 		assert.deepEqual([x.status, x.text, Object.keys(x.headers)], [y.status, y.text, Object.keys(y.headers)])
 		assert.ok((await link(user.email, '/reset')).token)
 		assert.equal(tokens(user.email, 'reset'), 1)
+	})
+	test('somebody who is in no workspace, or was shown out of the last, gets it as well; no workspace learns of it', async () => {
+		for (const leave of [id => sql(`UPDATE workspace_members SET removed_at = now() WHERE user_id = ${lit(id)}`),
+			id => sql(`DELETE FROM notification_preferences WHERE user_id = ${lit(id)}; DELETE FROM workspace_members WHERE user_id = ${lit(id)}`)]) {
+			const user = await newUser()
+			leave(user.id)
+			await forgot(user.email)
+			const { token } = await link(user.email, '/reset')
+			assert.equal((await reset(token, word)).status, 204)
+			assert.equal(sql(`SELECT count(*) FROM jobs WHERE payload ->> 'to' = ${lit(user.email)} OR payload ->> 'user' = ${lit(user.id)}`), '0')
+		}
+	})
+	test('ten a day: nobody fills another’s mailbox', async () => {
+		const user = await newUser()
+		sql(`INSERT INTO account_tokens (user_id, purpose, created_at, expires_at, used_at)
+		     SELECT ${lit(user.id)}, 'reset', now() - n * interval '2 minutes', now(), now() FROM generate_series(1, 9) n`)
+		await forgot(user.email)
+		assert.equal(tokens(user.email, 'reset'), 10)
+		elapse(user.email, 2)
+		assert.equal((await forgot(user.email)).status, 202)
+		assert.equal(tokens(user.email, 'reset'), 10)
+		elapse(user.email, 24 * 60)
+		await forgot(user.email)
+		assert.equal(tokens(user.email, 'reset'), 11)
+	})
+	test('the mail server away, the mail waits; eight tries, then it is given up', async () => {
+		const user = { ...await newUser(), email: `busy451.${unique()}@example.org` }
+		sql(`UPDATE users SET email = ${lit(user.email)} WHERE id = ${lit(user.id)}`)
+		await forgot(user.email)
+		const waits = () => rows(`SELECT attempts, next_try > now() AS later FROM account_mails WHERE user_id = ${lit(user.id)}`)
+		assert.ok(await until(() => waits()[0]?.attempts === 1 && waits()[0].later))
+		sql(`UPDATE account_mails SET attempts = 7, next_try = now() WHERE user_id = ${lit(user.id)}`)
+		assert.ok(await until(() => waits().length === 0))
+	})
+	test('an account is gone before its mail leaves: nothing is sent', async () => {
+		const user = await newUser()
+		const before_ = box.mails(user.email).length
+		sql(`INSERT INTO jobs (workspace_id, queue, kind, payload) SELECT id, 'notifications', 'mail:send', jsonb_build_object('user', gnomon.uuid7(), 'to', ${lit(user.email)},
+			'template', 'reset', 'data', '{}'::jsonb) FROM workspaces WHERE slug = ${lit(user.slug)}`)
+		assert.ok(await until(() => sql(`SELECT state FROM jobs WHERE payload ->> 'to' = ${lit(user.email)}`) === 'succeeded'))
+		assert.equal(box.mails(user.email).length, before_)
+	})
+	test('who chose a second factor for an address that was not theirs does not keep its owner out', async () => {
+		const user = await newUser()
+		sql(`UPDATE users SET email_verified_at = NULL WHERE id = ${lit(user.id)};
+		     INSERT INTO second_factors (user_id, secret, confirmed_at) VALUES (${lit(user.id)}, 'x', now());
+		     INSERT INTO identities (provider, issuer, subject, user_id, email) VALUES ('oidc', 'https://elsewhere.example', ${lit(user.id)}, ${lit(user.id)}, 'x@example.org')`)
+		await forgot(user.email)
+		const { token } = await link(user.email, '/reset')
+		assert.equal((await reset(token, word)).status, 204)
+		await ok(login(user.email, word))
+		assert.equal(sql(`SELECT count(*) FROM identities WHERE user_id = ${lit(user.id)}`), '0')
 	})
 	test('001-038: the new password works, every session and key ends, and the token is used up: 400', async () => {
 		const user = await newUser()

@@ -2,15 +2,15 @@
 // somebody touched it.
 import { execFile } from 'node:child_process'
 import { before, describe, test } from 'node:test'
-import { assert, BIN, browser, call, DB, get, join, lit, newKey, newUser, ok, patch, post, refused, rows, sql, sqlRefused, tenant, unique } from './lib.mjs'
+import { assert, BIN, browser, call, DB, get, join, lit, newKey, newUser, ok, password, patch, post, refused, rows, signIn, sql, sqlRefused, tenant, unique } from './lib.mjs'
 
 const del = (path, options) => call('DELETE', path, options)
 const ctl = (...args) => new Promise(resolve =>
 	execFile(`${BIN}/gnomonctl`, args, { env: { ...process.env, DATABASE_URL: DB } }, (error, out, err) => resolve({ status: error?.code ?? 0, out, err })))
 const verify = t => ctl('audit', 'verify', '--workspace', t.slug)
 let t
-/** A tenant with n further entries. */
-async function written(n = 4) {
+/** A tenant with n further entries, after a sign-in and a project. */
+async function written(n = 3) {
 	const w = await tenant({ stories: 0 })
 	for (let i = 0; i < n; i++) await ok(post(`${w.base}/teams`, { ...w.owner, json: { name: `T${i}` } }), 201)
 	return w
@@ -56,6 +56,27 @@ describe('entries', () => {
 			else assert.match(items[0].says, words)
 			assert.deepEqual(items[0].actor, { id: t.owner.id, name: 'Olga Owner' })
 		}
+	})
+	test('001-137: who signed in, whose role changed, and what became of keys and passwords stand in it; the policy of an agent, too', async () => {
+		const w = await tenant({ stories: 0 })
+		const who = await newUser('Kay Key')
+		join(w.id, who, 'member')
+		const said = async (by = who) => (await ok(get(`${w.base}/audit?actorId=${by.id}`, w.owner))).items.map(e => e.says)
+		const again = await signIn(who.email)
+		const key = await ok(post('/api/v1/users/me/tokens', { ...again, json: { name: 'CI', scope: 'write' } }), 201)
+		assert.equal((await del(`/api/v1/users/me/tokens/${key.id}`, again)).status, 204)
+		await refused(post('/api/v1/auth/login', { json: { email: who.email, password: 'not the password' } }), 401)
+		assert.equal((await post('/api/v1/users/me/password', { ...again, json: { password, newPassword: 'another long phrase' } })).status, 204)
+		await browser({ email: who.email }).then(() => assert.fail('the old password'), () => {})
+		assert.deepEqual(await said(), ['changed their password', 'deleted the API key CI', 'made the API key CI, which may write', 'signed in with Unknown program'])
+		await ok(patch(`${w.base}/members/${who.id}`, { ...w.owner, json: { version: 1, role: 'viewer' } }))
+		await ok(call('PUT', `${w.base}/agents/configs/sprint_risk`, { ...w.owner, json: { enabled: true } }))
+		assert.deepEqual((await said(w.owner)).slice(0, 2), ['changed the agent sprint risk: enabled from false to true', 'changed the role of Kay Key from member to viewer'])
+		// people are kept by id, and called as today
+		await ok(patch('/api/v1/users/me', { ...again, json: { name: 'Kay Renamed' } }))
+		assert.equal((await said(w.owner))[1], 'changed the role of Kay Renamed from member to viewer')
+		assert.equal(sql(`SELECT count(*) FROM audit_log WHERE workspace_id = ${lit(w.id)} AND details::text LIKE '%Kay%'`), '0')
+		assert.equal((await verify(w)).status, 0)
 	})
 	test('what changed nothing and what was refused leave none', async () => {
 		const count = () => sql(`SELECT count(*) FROM audit_log WHERE workspace_id = ${lit(t.id)}`)
@@ -152,14 +173,28 @@ describe('gnomonctl audit verify', () => {
 			assert.equal(status, 1)
 			sql(`DELETE FROM audit_log WHERE workspace_id = ${lit(w.id)}; DELETE FROM counters WHERE workspace_id = ${lit(w.id)} AND kind = 'audit_log'`) // for the others
 		})
+	test('the last ones taken out and counted back are found by a hash that was noted', async () => {
+		const w = await written()
+		const [noted, kept] = rows(`SELECT encode(hash, 'hex') AS hash FROM audit_log WHERE workspace_id = ${lit(w.id)} AND number IN (3, 5) ORDER BY number DESC`)
+		const holds = ({ hash }) => ctl('audit', 'verify', '--workspace', w.slug, '--holds', hash)
+		assert.equal((await holds(noted)).status, 0)
+		sql(`DELETE FROM audit_log WHERE workspace_id = ${lit(w.id)} AND number > 3;
+		     UPDATE counters SET last = 3 WHERE workspace_id = ${lit(w.id)} AND kind = 'audit_log'`)
+		assert.equal((await verify(w)).status, 0)
+		assert.equal((await holds(kept)).status, 0)
+		const { status, out } = await holds(noted)
+		assert.equal(status, 1)
+		assert.match(out, new RegExp(`BAD  ${w.slug}: no entry has the hash ${noted.hash}`))
+		assert.equal((await ctl('audit', 'verify', '--holds', noted.hash)).status, 2)
+	})
 	test('50 writers at once leave no gap and one chain', async () => {
 		const w = await tenant({ stories: 0 })
 		await Promise.all(Array.from({ length: 50 }, (_, i) => ok(post(`${w.base}/teams`, { ...w.owner, json: { name: `C${i}` } }), 201)))
-		assert.deepEqual(rows(`SELECT count(*) AS n, max(number) AS last, count(DISTINCT hash) AS hashes FROM audit_log WHERE workspace_id = ${lit(w.id)}`), [{ n: 51, last: 51, hashes: 51 }])
+		assert.deepEqual(rows(`SELECT count(*) AS n, max(number) AS last, count(DISTINCT hash) AS hashes FROM audit_log WHERE workspace_id = ${lit(w.id)}`), [{ n: 52, last: 52, hashes: 52 }])
 		assert.equal((await verify(w)).status, 0)
 	})
 	test('the end of a chain is what doctor looks at', async () => {
-		const w = await written(2)
+		const w = await written(1)
 		const broken = () => Number(sql('SELECT gnomon.audit_heads_broken()'))
 		const before_ = broken()
 		sql(`UPDATE audit_log SET details = '{"x": 1}' WHERE workspace_id = ${lit(w.id)} AND number = 3`)

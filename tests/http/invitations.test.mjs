@@ -1,7 +1,7 @@
 // Invitations: a link by mail that lets one person in, once.
 import { before, describe, test } from 'node:test'
 import { sink } from '../smtp-sink.mjs'
-import { assert, browser, call, csrf, get, join, lit, newUser, ok, origin, password, patch, post, refused, rows, signIn, sql, tenant, unique } from './lib.mjs'
+import { assert, browser, call, csrf, get, join, lit, newKey, newUser, ok, origin, password, patch, post, refused, rows, signIn, sql, tenant, unique } from './lib.mjs'
 
 const box = sink()
 const del = (path, options) => call('DELETE', path, options)
@@ -53,6 +53,44 @@ describe('an invitation', () => {
 		await ok(accept(t.member, await token(t.member.email)))
 		assert.equal(role(t.member), 'member')
 		assert.equal(sql(`SELECT role FROM project_members WHERE project_id = ${lit(t.project.id)} AND user_id = ${lit(t.member.id)}`), 'admin')
+	})
+	test('is worth what whoever wrote it may still give: a demoted owner does not come back by one of theirs', async () => {
+		const w = await tenant({ roles: ['owner'] }) // a second one: w.owner
+		const write = json => ok(post(`${w.base}/invitations`, { ...w.owner, json }), 201)
+		const [high, low] = [await newUser(), await newUser()]
+		await write({ email: high.email, role: 'owner' })
+		await write({ email: low.email, role: 'viewer' })
+		const [asOwner, asViewer] = [await token(high.email), await token(low.email)]
+		await ok(patch(`${w.base}/members/${w.owner.id}`, { ...w.owner, json: { version: 1, role: 'admin' } }))
+		const { items } = await ok(get(`${w.base}/invitations`, w.owner))
+		assert.deepEqual(items.map(i => [i.email, i.state]), [[low.email, 'pending'], [high.email, 'revoked']])
+		sql(`UPDATE invitations SET revoked_at = NULL WHERE email = ${lit(high.email)}`) // however it came to be open
+		await refused(accept(high, asOwner), 410, 'invitation_over')
+		await ok(accept(low, asViewer)) // an admin may let viewers in
+		await refused(get(w.base, high), 404)
+	})
+	test('that was sent before somebody was shown out does not bring them back', async () => {
+		const w = await tenant({ roles: ['member'] })
+		const two = await ok(post(`${w.base}/projects`, { ...w.owner, json: { key: newKey(), name: 'Two' } }), 201)
+		await ok(post(`/api/v1/projects/${two.id}/members`, { ...w.owner, json: { email: w.member.email, role: 'member' } }), 201)
+		const elsewhere = address()
+		await ok(post(`${w.base}/invitations`, { ...w.owner, json: { email: elsewhere, role: 'member' } }), 201)
+		const keys = [await token(w.member.email), await token(elsewhere)]
+		assert.equal((await del(`${w.base}/members/${w.member.id}`, w.owner)).status, 204)
+		for (const key of keys) await refused(accept(w.member, key), 410, 'invitation_over')
+		await refused(get(w.base, w.member), 404)
+		await ok(accept(await newUser(), keys[1])) // another person's
+	})
+	test('100 mails a day, sent again or not, and whoever invites has no more in many workspaces', async () => {
+		const w = await tenant()
+		const email = address()
+		const made = await ok(post(`${w.base}/invitations`, { ...w.owner, json: { email, role: 'viewer' } }), 201)
+		sql(`UPDATE invitations SET mails = 99, sent_at = sent_at - interval '2 minutes' WHERE id = ${lit(made.id)}`)
+		await ok(post(`${w.base}/invitations/${made.id}/send`, w.owner))
+		sql(`UPDATE invitations SET sent_at = sent_at - interval '2 minutes' WHERE id = ${lit(made.id)}`)
+		await refused(post(`${w.base}/invitations/${made.id}/send`, w.owner), 429, 'rate_limited')
+		const second = await ok(post('/api/v1/workspaces', { ...w.owner, json: { name: 'Second', slug: `second-${unique()}` } }), 201)
+		await refused(post(`/api/v1/workspaces/${second.slug}/invitations`, { ...w.owner, json: { email: address(), role: 'viewer' } }), 429, 'rate_limited')
 	})
 	test('never lowers a role', async () => {
 		const guest = await newUser()
@@ -150,6 +188,17 @@ describe('an invitation', () => {
 })
 
 describe('the page of an invitation, without script', () => {
+	test('001-033: a weak password makes no account here either', async () => {
+		const email = address()
+		await ok(invite({ email, role: 'viewer' }), 201)
+		const key = await token(email)
+		const register = word => post('/api/v1/auth/invitation', { json: { token: key, name: 'Wilhelmina Brown', password: word } })
+		for (const word of ['password123', 'aaaaaaaaaaaa', email, 'wilhelmina brown']) {
+			const error = await refused(register(word), 422, 'validation_failed')
+			assert.equal(error.details.errors[0].pointer, '/password')
+		}
+		await ok(register('green kettle on the moon'), 201)
+	})
 	test('makes the account of somebody new with the address invited, who is in and signed in', async () => {
 		const email = address()
 		await ok(invite({ email, role: 'member' }), 201)

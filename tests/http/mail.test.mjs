@@ -63,6 +63,11 @@ test('nothing that people wrote becomes a header or markup', async () => {
 	assert.equal(mail.headers.bcc, undefined)
 	assert.match(mail.subject, /^Eve {2}Bcc: evil@example.org invites you to <b>x<\/b>$/)
 	assert.match(mail.html, /&lt;b&gt;x/)
+	const long = address()
+	queue(null, long, 'notification', { title: 'Title\n\nPay here: http://evil.example', reason: 'it is assigned to you', workspace: 'Acme' })
+	const other = await box.waitFor(long)
+	assert.match(other.subject, /^Title {2}Pay here/)
+	assert.match(other.text, /^Title\n\nPay here: [^\n]*\n+You get this because/, 'what somebody wrote stands where it belongs')
 })
 
 test('a refusal for good is dead at once; one for now is tried again', async () => {

@@ -36,7 +36,7 @@ describe('members of a workspace', () => {
 		assert.deepEqual([is.role, is.version], ['member', version + 1])
 		await ok(make(), 201)
 		const entry = rows(`SELECT * FROM audit_log WHERE workspace_id = ${lit(t.id)} AND action = 'member.role_changed' AND entity_id = ${lit(who.id)}`)[0]
-		assert.deepEqual([entry.actor_id, entry.details], [t.admin.id, { name: 'Rita Role', role: ['viewer', 'member'] }])
+		assert.deepEqual([entry.actor_id, entry.details], [t.admin.id, { role: ['viewer', 'member'] }])
 		const error = await refused(patch(of(t, who), { ...t.admin, json: { version, role: 'viewer' } }), 409, 'version_conflict')
 		assert.deepEqual([error.details.current.role, error.details.current.name], ['member', 'Rita Role'])
 	})

@@ -83,6 +83,70 @@ test('whoever is named in a comment hears of it, once', async () => {
 	assert.equal((await list(t, t.member)).filter(x => x.entityId === t.stories[1].id).length, 1)
 })
 
+test('who is named by an edit of a comment hears of it; who was named before does not again', async () => {
+	const t = await tenant({ roles: ['member', 'admin'] })
+	const at = `${t.path}/stories/${t.stories[0].id}/comments`
+	const mentions = async who => (await list(t, who)).filter(x => x.kind === 'mention').map(x => x.times)
+	const c = await ok(post(at, { ...t.owner, json: { body: 'Ask @Person member' } }), 201)
+	await heard(t, t.member, x => x.kind === 'mention')
+	const edited = await ok(patch(`${at}/${c.id}`, { ...t.owner, json: { version: c.version, body: 'Ask @Person member, and @Person admin' } }))
+	const n = await heard(t, t.admin, x => x.kind === 'mention')
+	assert.equal(n.text, 'Olga Owner mentioned you')
+	await ok(patch(`${at}/${c.id}`, { ...t.owner, json: { version: edited.version, body: 'Now ask @Person member and @Person admin' } }))
+	await followed(t)
+	assert.deepEqual([await mentions(t.member), await mentions(t.admin)], [[1], [1]])
+})
+
+test('what happens to a story’s tasks reaches those who watch the story; who is given a task hears of that alone', async () => {
+	const t = await tenant({ roles: ['member', 'admin'] })
+	watch(t, t.member, t.stories[0])
+	watch(t, t.admin, t.stories[0])
+	const at = `${t.path}/tasks`
+	const said = text => heard(t, t.member, x => x.kind === 'watching' && x.entityId === t.stories[0].id && x.text === text)
+	const task = await ok(post(at, { ...t.owner, json: { storyId: t.stories[0].id, title: 'Paint it' } }), 201)
+	assert.match((await said('Olga Owner added the task Paint it')).title, /Story 1$/)
+	let now = await ok(patch(`${at}/${task.id}`, { ...t.owner, json: { version: task.version, status: 'in_progress' } }))
+	await said('Olga Owner moved the task Paint it to in progress')
+	now = await ok(patch(`${at}/${task.id}`, { ...t.owner, json: { version: now.version, description: 'Blue' } }))
+	await said('Olga Owner changed description of the task Paint it')
+	await ok(post(`${t.base}/notifications/read-all`, t.admin))
+	await ok(patch(`${at}/${task.id}`, { ...t.owner, json: { version: now.version, assigneeId: t.admin.id } }))
+	await heard(t, t.admin, x => x.kind === 'assigned' && x.isUnread)
+	await followed(t)
+	assert.deepEqual((await list(t, t.admin, '?unread=true')).map(x => x.kind), ['assigned'])
+	assert.equal((await call('DELETE', `${at}/${task.id}`, t.owner)).status, 204)
+	await said('Olga Owner deleted the task Paint it')
+})
+
+test('no mail of what is not there for somebody any more: neither at once nor in a digest', async () => {
+	const t = await tenant({ roles: ['member', 'viewer'] })
+	const [gone, shut] = [t.member, t.viewer]
+	for (const who of [gone, shut]) {
+		await prefer(t, who, 'watching', false, 'daily')
+		await prefer(t, who, 'assigned', true, 'daily')
+		watch(t, who, t.stories[0])
+	}
+	await change(t, t.owner, t.stories[0], { title: 'The secret of Story 1' })
+	const waits = who => Number(sql(`SELECT count(*) FROM notifications WHERE user_id = ${lit(who.id)} AND mail = 'daily' AND mailed_at IS NULL`))
+	assert.ok(await until(() => waits(gone) && waits(shut)))
+	assert.equal((await call('DELETE', `${t.base}/members/${gone.id}`, t.owner)).status, 204)
+	sql(`INSERT INTO notifications (workspace_id, user_id, kind, title, entity_type, entity_id)
+	     VALUES (${lit(t.id)}, ${lit(shut.id)}, 'assigned', 'x', 'story', ${lit(t.stories[0].id)})`)
+	const count = async () => /"unread": ?(\d+)/.exec(sql(`BEGIN; SELECT nav FROM gnomon.enter(NULL, (SELECT id FROM sessions WHERE user_id = ${lit(shut.id)} LIMIT 1), ${lit(t.slug)}, NULL, NULL, 1, true); COMMIT`))[1]
+	assert.equal(await count(), '1')
+	const p = await ok(get(t.path, t.owner))
+	await ok(patch(t.path, { ...t.owner, json: { version: p.version, isPrivate: true } }))
+	assert.equal(await count(), '0', 'what is hidden is not counted either')
+	const before_ = box.mails().length
+	const job = sql(`INSERT INTO jobs (workspace_id, queue, kind, run_at) VALUES (${lit(t.id)}, 'notifications', 'notifications:digest', now()) RETURNING id`)
+	assert.ok(await until(() => sql(`SELECT state FROM jobs WHERE id = ${lit(job)}`) === 'succeeded'))
+	assert.equal(sql(`SELECT count(*) FROM jobs WHERE workspace_id = ${lit(t.id)} AND kind = 'mail:send'`), '0')
+	assert.equal(box.mails().slice(before_).filter(m => /secret of Story/.test(m.text)).length, 0)
+	// and nobody can be told of it in the first place
+	assert.equal(sql(`WITH n AS (INSERT INTO notifications (workspace_id, user_id, kind, title, entity_type, entity_id)
+		VALUES (${lit(t.id)}, ${lit(shut.id)}, 'insight', 'x', 'story', ${lit(t.stories[1].id)}) RETURNING 1) SELECT count(*) FROM n`), '0')
+})
+
 test('a private project tells nobody who may not see it', async () => {
 	const t = await tenant({ roles: ['member', 'admin'] })
 	watch(t, t.member, t.stories[0])

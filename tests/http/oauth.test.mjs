@@ -244,6 +244,20 @@ describe('what is refused', () => {
 	test('no subject', () => refusedAs('subject', { sub: undefined }))
 	test('an address that is not confirmed', () => refusedAs('unverified', { email_verified: false }))
 	test('an address nobody says is confirmed', () => refusedAs('unverified', { email_verified: undefined }))
+	test('an address that folds to that of another: no letter but ASCII', async () => {
+		const user = await newUser('Kate')
+		const email = `kate-${user.email}`
+		sql(`UPDATE users SET email = ${lit(email)}, email_verified_at = now() WHERE id = ${lit(user.id)}`)
+		const kelvin = email.replace('k', '\u212a')
+		assert.equal(sql(`SELECT lower(${lit(kelvin)}) = ${lit(email)}`), 't')
+		await refusedAs('unverified', { email: kelvin })
+		assert.equal(sql(`SELECT count(*) FROM identities WHERE user_id = ${lit(user.id)}`), '0')
+	})
+	test('a name of several lines is one', async () => {
+		const { email } = claims({ name: 'Oda\nOutside' })
+		await signIn()
+		assert.equal(userOf(email).name, 'Oda Outside')
+	})
 	test('replayed code: with its state', async () => {
 		claims()
 		const { b, back } = await signIn()

@@ -19,6 +19,7 @@ async function receiver(answer = () => 200) {
 			got.push(m)
 			const status = answer(m, got.length)
 			if (status === 'hang') return
+			if (status.wait) return rs.writeHead(status.status, { 'Retry-After': status.wait }).end()
 			if (status === 'redirect') rs.writeHead(302, { Location: 'http://169.254.169.254/' }).end()
 			else rs.writeHead(status).end('the answer')
 		})
@@ -181,6 +182,30 @@ test('private addresses are refused, also behind a name or a redirect', async ()
 	for (const hook of [redirected, ...hooks]) assert.equal((await call('DELETE', `${t.base}/webhooks/${hook.id}`, t.owner)).status, 204)
 })
 
+test('an address holds no password, and a workspace no more than fifty', async () => {
+	const t = await tenant()
+	for (const url of ['https://user:secret@example.org/', 'https://user@example.org', 'http://example.org@10.0.0.1/'])
+		await refused(post(`${t.base}/webhooks`, { ...t.owner, json: { url, eventTypes: ['*'] } }), 422, 'validation_failed')
+	const hook = await newHook(t, 'https://example.org/a@b?c=d@e')
+	await refused(patch(`${t.base}/webhooks/${hook.id}`, { ...t.owner, json: { version: 1, url: 'https://a:b@example.org/' } }), 422, 'validation_failed')
+	sql(`INSERT INTO webhooks (workspace_id, url, event_types) SELECT ${lit(t.id)}, 'https://example.org/', '{*}' FROM generate_series(1, 49)`)
+	await refused(post(`${t.base}/webhooks`, { ...t.owner, json: { url: 'https://example.org/', eventTypes: ['*'] } }), 422, 'validation_failed')
+})
+
+test('whatever Retry-After says, the next attempt is within a day', async () => {
+	const t = await tenant()
+	for (const wait of ['99999999999999999', '-5', 'Fri, 31 Dec 9999 23:59:59 GMT', 'x']) {
+		const r = await receiver((m, n) => ({ status: 503, wait }))
+		const hook = await newHook(t, r.url, ['epic.*'])
+		await ok(post(`${t.base}/webhooks/${hook.id}/test`, t.owner), 202)
+		assert.ok(await until(async () => (await deliveries(t, hook))[0].attempts === 1), wait)
+		const [d] = await deliveries(t, hook)
+		assert.equal(d.statusCode, 503)
+		const ms = new Date(d.nextTry) - Date.now()
+		assert.ok(ms > 0 && ms <= 86400e3, `${wait}: ${d.nextTry}`)
+	}
+})
+
 test('a message is sent again when somebody asks; a test message is a ping', async () => {
 	const t = await tenant({ roles: ['member'] })
 	const r = await receiver()
@@ -196,6 +221,24 @@ test('a message is sent again when somebody asks; a test message is a ping', asy
 	assert.equal(r.got[1].headers['webhook-id'], r.got[0].headers['webhook-id'])
 	assert.equal(r.got[1].body, r.got[0].body)
 	await refused(post(`${t.base}/webhooks/${hook.id}/test`, t.member), 403, 'forbidden')
+})
+
+test('who takes a message slowly rests as long as that took', async () => {
+	const t = await tenant({ stories: 1 })
+	const hook = await newHook(t, 'https://example.org/', ['story.*'])
+	const job = sql(`INSERT INTO jobs (workspace_id, queue, kind, run_at, state, fence, lease_until)
+		VALUES (${lit(t.id)}, 'notifications', 'test:never', now(), 'running', 1, now() + interval '1 hour') RETURNING id`)
+	const took = ms => {
+		const d = sql(`INSERT INTO webhook_deliveries (workspace_id, webhook_id, event_type, payload, next_try)
+			VALUES (${lit(t.id)}, ${lit(hook.id)}, 'ping', '{}', now() + interval '1 hour') RETURNING id`)
+		return sql(`SELECT gnomon.note_delivery(${lit(job)}, 1, ${lit(d)}, 200, ${ms}, NULL, 0)`)
+	}
+	const rests = () => Number(sql(`SELECT coalesce(extract(epoch FROM rests_until - now()), 0) FROM webhooks WHERE id = ${lit(hook.id)}`))
+	assert.equal(took(14000), 'f')
+	assert.ok(rests() > 10 && rests() <= 14, `${rests()}`)
+	assert.equal(took(30), 't')
+	assert.equal(rests(), 0)
+	sql(`UPDATE jobs SET state = 'succeeded', finished_at = now() WHERE id = ${lit(job)}`)
 })
 
 test('003-005: a slow receiver stops no other, and one that never answers is a failed attempt', async () => {

@@ -790,6 +790,26 @@ cookies_are_found_by_their_whole_name(void **state)
 	}
 }
 
+/* A neighbouring site can set cookies for ours, but none called __Host-. */
+static void
+over_tls_a_cookie_is_this_hosts_alone(void **state)
+{
+	struct http_req rq = request("GET", METHOD_GET, "/");
+	struct http_resp rs = {.headers = buf_new(*state, 1000)};
+
+	rq.cookies = "o=planted; __Host-o=ours";
+	assert_string_equal(http_cookie(*state, &rq, "o"), "planted");
+	rq.is_https = true;
+	assert_string_equal(http_cookie(*state, &rq, "o"), "ours");
+	http_set_cookie(&rq, &rs, "o", "x", 60);
+	http_set_session(&rq, &rs, "");
+	assert_string_equal(rs.headers->data,
+	    "Set-Cookie: __Host-o=x; Path=/; Max-Age=60; HttpOnly; "
+	    "SameSite=Lax; Secure\r\n"
+	    "Set-Cookie: __Host-s=; Path=/; Max-Age=0; HttpOnly; "
+	    "SameSite=Lax; Secure\r\n");
+}
+
 int
 main(void)
 {
@@ -807,6 +827,7 @@ main(void)
 	    unit(lists_in_rows_go_to_the_row_with_their_key),
 	    unit(the_exclamation_column_tells_the_outcome),
 	    unit(cookies_are_found_by_their_whole_name),
+	    unit(over_tls_a_cookie_is_this_hosts_alone),
 	    unit(an_address_of_ipv6_is_its_network),
 	    unit(who_was_counted_is_known),
 	};

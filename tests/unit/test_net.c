@@ -286,8 +286,10 @@ struct server {
 	pid_t pid;
 };
 
+/* A web server listens before it speaks; a mail server (greets) says its reply
+ * to whoever comes. */
 static struct server
-serve(const char *reply, unsigned seconds)
+serve_as(const char *reply, unsigned seconds, bool greets)
 {
 	struct sockaddr_in here = {
 	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -304,7 +306,7 @@ serve(const char *reply, unsigned seconds)
 	if (s.pid == 0) {
 		alarm(20);
 		link = accept(fd, NULL, NULL);
-		if (read(link, rubbish, sizeof(rubbish)) < 0)
+		if (!greets && read(link, rubbish, sizeof(rubbish)) < 0)
 			_exit(1);
 		sleep(seconds);
 		if (write(link, reply, strlen(reply)) < 0)
@@ -313,6 +315,12 @@ serve(const char *reply, unsigned seconds)
 	}
 	close(fd);
 	return s;
+}
+
+static struct server
+serve(const char *reply, unsigned seconds)
+{
+	return serve_as(reply, seconds, false);
 }
 
 static void
@@ -442,6 +450,23 @@ what_is_no_request_is_refused(void **state)
 	}
 }
 
+static void
+a_mail_server_that_will_not_talk_costs_no_mail(void **state)
+{
+	struct net_mail mail = {.from = "a@example.org",
+	    .to = "b@example.org",
+	    .subject = "S",
+	    .text = "T"};
+	struct server s =
+	    serve_as("554 5.3.2 not accepting mail now\r\n", 0, true);
+	struct op *op = op_new(*state, "test", NULL);
+
+	assert_int_equal(
+	    net_mail(op, mem_fmt(op, "smtp://127.0.0.1:%d", s.port), &mail),
+	    ERR_UNREACHABLE);
+	stop(&s);
+}
+
 int
 main(void)
 {
@@ -458,6 +483,7 @@ main(void)
 	    unit(a_redirect_is_followed_only_when_asked),
 	    unit(a_public_request_reaches_no_private_address),
 	    unit(what_is_no_request_is_refused),
+	    unit(a_mail_server_that_will_not_talk_costs_no_mail),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
