@@ -4,7 +4,7 @@
 -- name: follow_events
 -- The next round of the event log: messages for webhooks, notifications.
 -- args: known text, most int
-SELECT snapshot, handled FROM gnomon.follow_events(:known, :most::integer)
+SELECT snapshot, handled, has_more FROM gnomon.follow_events(:known, :most::integer)
 
 -- name: queue_deliveries
 -- A job for each webhook that has something due.

@@ -1,31 +1,54 @@
 /* What the lane "events" does before each look at the queue: it reads on in the
  * event log, which is the outbox of webhooks and notifications. */
 #include <stdio.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "db/db.h"
 #include "gen/queries.h"
 #include "jobs/jobs_priv.h"
 
-enum { ROUNDS = 50 };
+enum {
+	ROUNDS = 50, /* before anything else is done */
+	ANEW_S =
+	    60, /* between two comparisons of all scopes with their cursors */
+	KNOWN_MAX = 4096,
+};
 static const char round_events[] = "500";
+
+/* What the last round saw of the database: the next looks at what came since. ""
+ * compares all scopes, which finds what was missed, whatever the reason. */
+static char known[KNOWN_MAX];
+
+static void
+forget_now_and_then(void)
+{
+	static time_t last;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (last && now.tv_sec - last < ANEW_S)
+		return;
+	last = now.tv_sec;
+	known[0] = '\0';
+}
 
 enum err
 jobs__follow(struct op *op)
 {
-	/* what the last round saw of the database; "" looks anew */
-	static char known[200];
-	int64_t handled = 1;
+	bool has_more = true;
 	struct rows *rows;
 	enum err e = ERR_OK;
 
-	for (int i = 0; !e && handled && i < ROUNDS; i++) {
+	forget_now_and_then();
+	for (int i = 0; !e && has_more && i < ROUNDS; i++) {
 		e = q_follow_events(op, known, round_events, &rows);
 		if (e)
 			break;
-		handled = rows_int(rows, 0, 1);
-		(void)snprintf(known, sizeof(known), "%s",
-		    rows_get(op, rows, 0, "snapshot"));
+		has_more = rows_bool(rows, 0, 2);
+		if ((size_t)snprintf(known, sizeof(known), "%s",
+			rows_get(op, rows, 0, "snapshot")) >= sizeof(known))
+			known[0] = '\0'; /* cut it would be another */
 	}
 	if (!e)
 		e = q_mail_notifications(op, NULL);

@@ -90,6 +90,13 @@ SELECT :'ws', n, r.id, CASE WHEN n % 10000 = 5003 THEN 'rarely' ELSE r.agent_key
  ORDER BY n;
 ALTER TABLE agent_insights ENABLE TRIGGER number;
 INSERT INTO counters (workspace_id, scope_id, kind, last) VALUES (:'ws', :'ws', 'agent_insights', 100000);
+
+\ir sprint.sql
+
+-- What was made here is nobody's news: the worker would tell of 200,000 events.
+INSERT INTO event_cursors (workspace_id, scope_id, rev)
+SELECT workspace_id, scope_id, rev FROM revisions
+ON CONFLICT (workspace_id, scope_id) DO UPDATE SET rev = excluded.rev;
 COMMIT;
 VACUUM (ANALYZE, FREEZE);
 CHECKPOINT;

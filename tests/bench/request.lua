@@ -1,5 +1,6 @@
--- What wrk sends. Settings come by the environment (run.mjs): TOKEN, ETAG, and
--- for writes FIRST, STORIES: each thread walks through a share of the stories
+-- What wrk sends. Settings come by the environment (run.mjs): TOKEN, ETAG; for a
+-- reorder IDS, a file of stories, which every request puts into an order by chance;
+-- for other writes FIRST, STORIES: each thread walks through a share of the stories
 -- FIRST .. FIRST + STORIES - 1 again and again. Nobody else writes to them, so the
 -- version of a story is one more with each pass and no write is ever refused.
 local threads = 0
@@ -26,6 +27,24 @@ if os.getenv("FIRST") then
 		return wrk.format(nil, wrk.path .. story, nil,
 			string.format('{"version":%d,"estimate":%d}', version, 100 + version))
 	end
+end
+
+if os.getenv("IDS") then
+	local ids = {}
+	for id in io.lines(os.getenv("IDS")) do ids[#ids + 1] = id end
+	wrk.method = "PATCH"
+	wrk.headers["Content-Type"] = "application/json"
+	request = function()
+		for i = #ids, 2, -1 do
+			local j = math.random(i)
+			ids[i], ids[j] = ids[j], ids[i]
+		end
+		return wrk.format(nil, wrk.path, nil, '{"ids":["' .. table.concat(ids, '","') .. '"]}')
+	end
+end
+
+function init()
+	math.randomseed(os.time() + (share or 0))
 end
 
 function done(summary, latency)

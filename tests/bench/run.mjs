@@ -1,7 +1,8 @@
-// Measures the cases of scripts/bench on the stack it made, prints a table.
+// Measures the cases of scripts/bench on the stacks it made, prints a table.
 //
-//   GNOMON_URL, GNOMON_DB, GNOMON_BIN      where things are (stack env)
-//   GNOMON_STACK, GNOMON_STACK_DATA        the stack's script and folder
+//   GNOMON_STACK         the stacks' script
+//   GNOMON_STACK_DATA    the stack's folder
+//   GNOMON_STACK_MANY    with --scale: that of the one with many stories
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
@@ -16,13 +17,17 @@ const here = dirname(fileURLToPath(import.meta.url))
 const api = '/api/v1/workspaces/bench'
 const THREADS = 2            // of wrk and of pgbench
 const TICK_US = 10_000       // of /proc/*/stat (USER_HZ is 100 on every Linux)
-const PATCHED = 8000         // stories that one run of PATCH walks through
+const PATCHED = 8000         // stories that one run of PATCH walks through, at most
+const DEEP = 1000            // the page of the story list that is compared with the first
+const DEEP_MOST = 1.2        // and what it may cost of it
+const SCALE_MOST = 1.3       // what a case may cost with many stories, of its cost with few
 
 // A case: `path`, and either what pgbench runs (an endpoint with its query, and
 // the values of its parameters) or the address nginx answers by itself. What is
 // kept in memcached is measured twice: `uncached` while memcached is away, and
 // with it; `unchanged` asks with the ETag and wants a 304. pgbench runs the whole
-// statements in all three.
+// statements in all three. `body` is what pgbench sends of one, as SQL; `prepare`
+// finds out what is different in each stack. --scale measures those marked so.
 const list = (name, query, values = {}) => ({
 	name, path: `${api}/insights${query && `?${query}`}`, endpoint: 'list_insights', query,
 	values: { workspace: 'bench', limit: 51, ...values }, needed: 1,
@@ -31,6 +36,27 @@ const board = (name, key, more) => ({
 	name, path: `/api/v1/projects/${key}/board`, endpoint: 'get_board', query: '',
 	values: { project: key, known: '{}' }, needed: 1, ...more,
 })
+// One page at a time, as it is without memcached.
+const stories = (name, more, query = '') => ({
+	name, path: `/api/v1/projects/BIG/stories${query && `?${query}`}`, endpoint: 'list_stories', query,
+	values: { project: 'BIG', limit: 51, known: '{}' }, needed: 1, uncached: true, ...more,
+})
+const search = (name, q) => ({
+	name, path: `${api}/search?q=${encodeURIComponent(q)}`, endpoint: 'search_workspace', query: `q=${encodeURIComponent(q)}`,
+	values: { workspace: 'bench', q, limit: 51 }, needed: 1, scale: true,
+})
+// Page 1,000 of 50, or the last whole one there is: reached by pages of 200.
+async function deepPage(at, who) {
+	const pages = Math.min(DEEP, Math.floor(at.big / 50) - 1)
+	let cursor = '', items
+	for (let left = (pages - 1) * 50; left > 0; left -= items.length) {
+		const page = await at.get(`/api/v1/projects/BIG/stories?limit=${Math.min(left, 200)}${cursor && `&cursor=${cursor}`}`, who)
+		if (page.status !== 200) throw new Error(`page ${pages}: ${page.status} ${page.text}`)
+		;({ items } = JSON.parse(page.text))
+		cursor = encodeURIComponent(JSON.parse(page.text).next)
+	}
+	return { path: `/api/v1/projects/BIG/stories?cursor=${cursor}`, query: `project=BIG&cursor=${cursor}`, values: { id: items.at(-1).id } }
+}
 const cases = [
 	list('insights', ''),
 	list('insights_filtered', 'state=open,acknowledged&severity=high,critical',
@@ -38,13 +64,34 @@ const cases = [
 	list('insights_rare', 'severity=critical', { severity: '{critical}' }),
 	list('insights_rare_pair', 'state=dismissed&severity=high', { state: '{dismissed}', severity: '{high}' }),
 	list('insights_rare_agent', 'agentKey=rarely', { agentKey: 'rarely' }),
-	board('board', 'MID', { uncached: true }),
+	board('board', 'MID', { uncached: true, scale: true }),
 	board('board_cached', 'MID'),
 	board('board_unchanged', 'MID', { unchanged: true }),
 	board('board_small', 'SMALL', { uncached: true }),
+	stories('stories', { scale: true }),
+	stories('stories_deep', { scale: true, prepare: deepPage }),
+	stories('stories_by_update', { scale: true }, 'order=updated'),
+	{
+		name: 'activity', path: '/api/v1/projects/BIG/events?group=transaction', endpoint: 'list_events', query: 'group=transaction',
+		values: { project: 'BIG', limit: 51 }, needed: 1, scale: true,
+	},
+	search('search', '1407 "asks for something"'),
+	search('search_common', 'something'),
+	{
+		name: 'burndown', path: '/api/v1/projects/BIG/sprints/1/burndown', endpoint: 'get_burndown', query: '',
+		values: { project: 'BIG', sprint_number: 1 }, needed: 1, scale: true,
+	},
 	{
 		name: 'story_patch', path: '/api/v1/projects/BIG/stories/BIG-', endpoint: 'update_story', query: '',
-		values: { project: 'BIG', story_prefix: 'BIG' }, needed: 2, writes: true,
+		values: { project: 'BIG', story_prefix: 'BIG' }, needed: 2, writes: true, scale: true,
+		// the body changes with each write, and pgbench's variables are numbers
+		body: "jsonb_build_object('version', :version::integer, 'estimate', 100 + :version::integer)",
+	},
+	{
+		name: 'reorder_500', path: '/api/v1/projects/BIG/stories/reorder', endpoint: 'reorder_stories', query: '',
+		values: { project: 'BIG' }, needed: 2, reorders: true, scale: true,
+		body: `(SELECT jsonb_build_object('ids', jsonb_agg(s.id ORDER BY random())) FROM stories s
+			WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.status = 'backlog' AND s.number <= 2500)`,
 	},
 	{ name: 'health', path: '/health', nginx: '/bench/nginx' },
 	{ name: 'ready', path: '/ready', nginx: '/bench/nginx' },
@@ -59,8 +106,9 @@ const take = flag => {
 }
 const listOnly = take('--list')
 const quick = take('--quick')
+const scale = take('--scale')
 const json = take('--json')
-const chosen = cases.filter(c => !args.length || args.some(name => c.name.includes(name)))
+const chosen = cases.filter(c => (!scale || c.scale) && (!args.length || args.some(name => c.name.includes(name))))
 if (!chosen.length) {
 	console.error(`No case is called ${args.join(' or ')}. There are: ${cases.map(c => c.name).join(' ')}`)
 	process.exit(2)
@@ -72,36 +120,57 @@ if (listOnly) {
 const rounds = quick ? 1 : 3
 const seconds = quick ? 2 : 5
 
-// ---- the stack
+// ---- the stacks
 
-const { GNOMON_URL: url, GNOMON_DB: db, GNOMON_BIN: bin, GNOMON_STACK: stack, GNOMON_STACK_DATA: data } = process.env
-const socket = /host=(\S+)/.exec(db)[1]
-const accessLog = join(data, 'nginx/access.log')
+const { GNOMON_STACK: stack } = process.env
 const scratch = mkdtempSync(join(os.tmpdir(), 'gnomon-bench-'))
 
-const psql = sql => execFileSync('psql', ['-qAtX', '-d', db, '-c', sql], { encoding: 'utf8' }).trim()
-const pidOf = service => Number(readFileSync(join(data, 'pid', service), 'utf8').split(' ')[0])
-
-function get(path, { method = 'GET', body, token } = {}) {
-	const headers = { ...(body && { 'Content-Type': 'application/json' }), ...(token && { Authorization: `Bearer ${token}` }) }
-	return new Promise((good, bad) => {
-		const rq = http.request(url + path, { method, headers, agent: false }, rs => {
-			let text = ''
-			rs.setEncoding('utf8').on('data', s => { text += s }).on('end', () => good({ status: rs.statusCode, headers: rs.headers, text }))
-		}).on('error', bad)
-		rq.end(body)
-	})
+class Stack {
+	constructor(data) {
+		this.data = data
+		const env = execFileSync(stack, ['env', data], { encoding: 'utf8' })
+		this.env = { ...process.env, ...Object.fromEntries([...env.matchAll(/^export (\w+)='(.*)'$/gm)].map(([, k, v]) => [k, v])) }
+		this.db = this.env.GNOMON_DB
+		this.socket = /host=(\S+)/.exec(this.db)[1]
+		this.accessLog = join(data, 'nginx/access.log')
+		this.big = Number(this.psql("SELECT max(s.number) FROM stories s JOIN projects p ON p.id = s.project_id WHERE p.key = 'BIG'"))
+		// The first story that nobody has written to yet (a kept stack may have been measured before).
+		this.fresh = Number(this.psql(`SELECT coalesce(max(s.number) FILTER (WHERE s.version > 1), 0) + 1
+			FROM stories s JOIN projects p ON p.id = s.project_id WHERE p.key = 'BIG'`))
+	}
+	psql(sql) {
+		return execFileSync('psql', ['-qAtX', '-d', this.db, '-c', sql], { encoding: 'utf8' }).trim()
+	}
+	pidOf(service) {
+		return Number(readFileSync(join(this.data, 'pid', service), 'utf8').split(' ')[0])
+	}
+	service(verb, name) {
+		return run(stack, [verb, this.data, name])
+	}
+	get(path, { method = 'GET', body, token } = {}) {
+		const headers = { ...(body && { 'Content-Type': 'application/json' }), ...(token && { Authorization: `Bearer ${token}` }) }
+		return new Promise((good, bad) => {
+			const rq = http.request(this.env.GNOMON_URL + path, { method, headers, agent: false }, rs => {
+				let text = ''
+				rs.setEncoding('utf8').on('data', s => { text += s }).on('end', () => good({ status: rs.statusCode, headers: rs.headers, text }))
+			}).on('error', bad)
+			rq.end(body)
+		})
+	}
+	async signIn() {
+		const password = readFileSync(join(this.data, 'password'), 'utf8').trim()
+		const { status, text } = await this.get('/api/v1/auth/login',
+			{ method: 'POST', body: JSON.stringify({ email: 'bench@bench.example', password }) })
+		if (status !== 200) throw new Error(`signing in: ${status} ${text}`)
+		await sleep(1100)                         // until nginx has logged it
+		const token = JSON.parse(text).accessToken
+		return { token, session: JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).sid }
+	}
 }
-
-async function signIn() {
-	const password = readFileSync(join(data, 'password'), 'utf8').trim()
-	const { status, text } = await get('/api/v1/auth/login',
-		{ method: 'POST', body: JSON.stringify({ email: 'bench@bench.example', password }) })
-	if (status !== 200) throw new Error(`signing in: ${status} ${text}`)
-	await sleep(1100)                         // until nginx has logged it
-	const token = JSON.parse(text).accessToken
-	return { token, session: JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).sid }
-}
+const home = new Stack(process.env.GNOMON_STACK_DATA)
+const many = scale && new Stack(process.env.GNOMON_STACK_MANY)
+// So many runs of PATCH find stories that nobody has written to.
+const patched = Math.min(PATCHED, Math.floor((home.big - 100) / 12))
 
 // ---- processes
 
@@ -127,13 +196,13 @@ function family(root) {
 
 // Microseconds of processor used so far by the services and all they started,
 // those included that have ended.
-const cpu = (...services) => services.flatMap(name => {
-	const root = pidOf(name)
+const cpu = (at, ...services) => services.flatMap(name => {
+	const root = at.pidOf(name)
 	return family(root).map(p => p.used + (p.pid === root ? p.reaped : 0))
 }).reduce((a, b) => a + b, 0) * TICK_US
 
 // Resident memory, a shared page counted once (proportional set size), in bytes.
-const resident = service => family(pidOf(service)).map(({ pid }) => {
+const resident = service => family(home.pidOf(service)).map(({ pid }) => {
 	const found = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))
 	return Number(found[1]) * 1024
 }).reduce((a, b) => a + b, 0)
@@ -141,24 +210,24 @@ const resident = service => family(pidOf(service)).map(({ pid }) => {
 // Milliseconds from the start of gnomon-web to the first 200, its clock being
 // the one the kernel starts processes by (hundredths of a second).
 async function startTime() {
-	await run(stack, ['stop', data, 'web'])
-	const starting = run(stack, ['start', data, 'web'])
+	await home.service('stop', 'web')
+	const starting = home.service('start', 'web')
 	let first
 	while (!first) {
-		const { status } = await get('/ready')
+		const { status } = await home.get('/ready')
 		if (status === 200) first = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000
 	}
 	await starting
-	return Math.max(0, first - stat(pidOf('web')).began * 10)
+	return Math.max(0, first - stat(home.pidOf('web')).began * 10)
 }
 
 // ---- load
 
 // How nginx's log of this run counts the statuses; it is written within 1 s.
-async function logged(atLeast) {
+async function logged(stackAt, atLeast) {
 	const counts = {}
 	let at = 0, rest = '', total = 0
-	const fd = openSync(accessLog, 'r')
+	const fd = openSync(stackAt.accessLog, 'r')
 	const chunk = Buffer.alloc(1 << 20)
 	for (let tries = 0; tries < 30 && (total < atLeast || tries < 12); tries++) {
 		for (let n; (n = readSync(fd, chunk, 0, chunk.length, at)) > 0; at += n) {
@@ -175,19 +244,20 @@ async function logged(atLeast) {
 	return counts
 }
 
-async function wrk(path, connections, { token, first, etag, time = seconds }) {
-	truncateSync(accessLog)
-	const env = { ...process.env, TOKEN: token, THREADS: String(THREADS), ...(etag && { ETAG: etag }), ...(first && { FIRST: String(first), STORIES: String(PATCHED) }) }
-	const web = cpu('nginx', 'web'), postgres = cpu('postgres')
+async function wrk(at, c, path, connections, { token, first, etag, time = seconds }) {
+	truncateSync(at.accessLog)
+	const env = { ...process.env, TOKEN: token, THREADS: String(THREADS), ...(etag && { ETAG: etag }),
+		...(first && { FIRST: String(first), STORIES: String(patched) }), ...(c.reorders && { IDS: idsFile(at) }) }
+	const web = cpu(at, 'nginx', 'web'), postgres = cpu(at, 'postgres')
 	const { stdout } = await run('wrk', [`-t${THREADS}`, `-c${connections}`, `-d${time}s`, '--timeout', '10s', '--latency',
-		'-s', join(here, 'request.lua'), url + path], { env })
+		'-s', join(here, 'request.lua'), at.env.GNOMON_URL + path], { env })
 	const r = JSON.parse(/^result (.*)$/m.exec(stdout)[1])
-	r.cpuWeb = (cpu('nginx', 'web') - web) / r.requests
-	r.cpuPostgres = (cpu('postgres') - postgres) / r.requests
+	r.cpuWeb = (cpu(at, 'nginx', 'web') - web) / r.requests
+	r.cpuPostgres = (cpu(at, 'postgres') - postgres) / r.requests
 	r.rate = r.requests / r.seconds
 	// What was on its way when wrk stopped is not counted by wrk, and is logged
 	// as answered or as left by the client (499).
-	const { [etag ? 304 : 200]: good = 0, 499: left = 0, ...others } = await logged(r.requests)
+	const { [etag ? 304 : 200]: good = 0, 499: left = 0, ...others } = await logged(at, r.requests)
 	if (r.refused || r.broken || Object.keys(others).length || good < r.requests || good + left > r.requests + connections)
 		throw new Error(`${path}: not every reply was as wanted: ${JSON.stringify({ ...r, good, left, others })}`)
 	return { ...r, good, left }
@@ -198,12 +268,11 @@ const percentile = (sorted, p) => sorted[Math.min(sorted.length - 1, Math.floor(
 // The pair that a request is, as pgbench takes it. What is NULL stays out of the
 // parameters, for pgbench has no NULL among its values.
 function script(c) {
-	const sql = (...words) => execFileSync(join(bin, 'gnomonctl'), ['sql', ...words], { encoding: 'utf8' })
+	const sql = (...words) => execFileSync(join(home.env.GNOMON_BIN, 'gnomonctl'), ['sql', ...words], { encoding: 'utf8', env: home.env })
 	const given = { ...c.values, session: '', needed: c.needed, with_nav: false }
 	const enter = sql('enter').replace(/:(\w+)(?=::)/g, (all, name) => name in given ? all : 'NULL')
 	const parts = sql(c.endpoint, c.query).split(/^-- part: .*\n/m)
-		// the body changes with each write, and pgbench's variables are numbers
-		.map(s => s.replaceAll(/:body::jsonb/g, "jsonb_build_object('version', :version::integer, 'estimate', 100 + :version::integer)"))
+		.map(s => s.replaceAll(/:body::jsonb/g, c.body))
 	const walk = c.writes
 		? '\\set i :i + 1\n\\set story_number :first + :client_id * :each + (:i - 1) % :each\n\\set version 1 + (:i - 1) / :each\n'
 		: ''
@@ -214,9 +283,9 @@ async function pgbench(c, connections, { session, first, time = seconds }) {
 	const file = join(scratch, `${c.name}.sql`), log = join(scratch, 'log')
 	writeFileSync(file, script(c))
 	const values = { ...c.values, session, needed: c.needed, with_nav: 'false',
-		...(c.writes && { i: 0, first, each: Math.floor(PATCHED / connections) }) }
-	const postgres = cpu('postgres')
-	const { stdout } = await run('pgbench', ['-h', socket, '-U', 'gnomon_web', '-n', '-M', 'prepared', '-f', file,
+		...(c.writes && { i: 0, first, each: Math.floor(patched / connections) }) }
+	const postgres = cpu(home, 'postgres')
+	const { stdout } = await run('pgbench', ['-h', home.socket, '-U', 'gnomon_web', '-n', '-M', 'prepared', '-f', file,
 		'-c', String(connections), '-j', String(THREADS), '-T', String(time), '-l', '--log-prefix', log, '--sampling-rate', '0.1',
 		...Object.entries(values).flatMap(([k, v]) => ['-D', `${k}=${v}`]), 'gnomon'],
 	{ env: { ...process.env, PGOPTIONS: '-c plan_cache_mode=force_generic_plan -c jit=off -c search_path=public -c timezone=UTC' } })
@@ -230,29 +299,34 @@ async function pgbench(c, connections, { session, first, time = seconds }) {
 		rmSync(join(scratch, name))
 	}
 	us.sort((a, b) => a - b)
-	return { requests, rate, cpuPostgres: (cpu('postgres') - postgres) / requests, p50: percentile(us, 0.5) / 1000, p99: percentile(us, 0.99) / 1000 }
+	return { requests, rate, cpuPostgres: (cpu(home, 'postgres') - postgres) / requests, p50: percentile(us, 0.5) / 1000, p99: percentile(us, 0.99) / 1000 }
 }
 
 // ---- writes leave their traces
 
-// The first story that nobody has written to yet (a kept stack may have been measured before).
-let fresh = Number(psql(`SELECT coalesce(max(s.number) FILTER (WHERE s.version > 1), 0) + 1
-	FROM stories s JOIN projects p ON p.id = s.project_id WHERE p.key = 'BIG'`))
-const traces = first => psql(`SELECT (SELECT count(*) FROM events e WHERE e.scope_id = p.id),
-	(SELECT rev FROM revisions r WHERE r.scope_id = p.id),
-	(SELECT sum(version - 1) FROM stories s WHERE s.project_id = p.id AND number BETWEEN ${first} AND ${first + PATCHED - 1})
+const idsFile = at => {
+	const file = join(scratch, `ids-${at === home ? 'home' : 'many'}`)
+	writeFileSync(file, at.psql(`SELECT s.id FROM stories s JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
+		WHERE p.key = 'BIG' AND s.status = 'backlog' AND s.number <= 2500 ORDER BY s.number`))
+	return file
+}
+const traces = (at, first) => at.psql(`SELECT (SELECT count(*) FROM events e WHERE e.workspace_id = p.workspace_id AND e.scope_id = p.id),
+	(SELECT rev FROM revisions r WHERE r.workspace_id = p.workspace_id AND r.scope_id = p.id),
+	(SELECT sum(version - 1) FROM stories s WHERE s.workspace_id = p.workspace_id AND s.project_id = p.id AND number BETWEEN ${first} AND ${first + patched - 1})
 	FROM projects p WHERE key = 'BIG'`).split('|').map(Number)
 
-async function checked(c, load) {
-	if (!c.writes) return load({})
-	const first = fresh
-	fresh += PATCHED
-	if (fresh > 100_001) throw new Error(`${c.name}: every story has been written to; make a new stack`)
-	const before = traces(first)
-	const r = await load({ first })
-	const [events, revs, versions] = traces(first).map((n, i) => n - before[i])
+async function checked(at, c, load) {
+	if (!c.writes && !c.reorders) return load({})
+	const first = at.fresh
+	if (c.writes) at.fresh += patched
+	if (at.fresh > at.big + 1) throw new Error(`${c.name}: every story has been written to; make a new stack`)
+	const before = traces(at, first)
+	const r = await load({ ...(c.writes && { first }) })
+	const [events, revs, versions] = traces(at, first).map((n, i) => n - before[i])
 	const good = r.good ?? r.requests, most = good + (r.left ?? 0)
-	if (events !== revs || events !== versions || events < good || events > most)
+	// an order made anew leaves a story or two where it was, and makes no new version
+	const all = c.writes ? events === revs && events === versions : versions === 0 && events > 400 * revs && events <= 500 * revs
+	if (!all || revs < good || revs > most)
 		throw new Error(`${c.name}: ${good} writes succeeded (and ${most - good} may have), ` +
 			`yet there are ${events} events, ${revs} revisions, ${versions} versions more`)
 	return r
@@ -267,30 +341,59 @@ const median = values => {
 }
 const medians = runs => Object.fromEntries(Object.keys(runs[0]).map(k => [k, median(runs.map(r => r[k]))]))
 
-async function measure(c, connections, who) {
-	await run(stack, [c.uncached ? 'stop' : 'start', data, 'memcached'])
-	if (c.unchanged) who = { ...who, etag: (await get(c.path, who)).headers.etag }
+// A case as it is in this stack, once what it needs is there.
+async function ready(at, c, who) {
+	const found = c.prepare ? await c.prepare(at, who) : {}
+	const own = { ...c, ...found, values: { ...c.values, ...found.values } }
+	await at.service(c.uncached ? 'stop' : 'start', 'memcached')
+	const etag = c.unchanged && (await at.get(own.path, who)).headers.etag
+	return { own, who: { ...who, ...(etag && { etag }) } }
+}
+
+async function measure(c, connections, signedIn) {
+	const { own, who } = await ready(home, c, signedIn)
 	await sleep(2500)                         // a cache that failed is left alone for 2 s
 	const ours = [], theirs = []
-	const other = more => c.nginx ? wrk(c.nginx, connections, { ...who, ...more }) : pgbench(c, connections, { ...who, ...more })
-	if (!c.writes) {                          // caches warm, statements prepared
-		await wrk(c.path, connections, { ...who, time: 1 })
+	const other = more => c.nginx ? wrk(home, c, c.nginx, connections, { ...who, ...more }) : pgbench(own, connections, { ...who, ...more })
+	if (!c.writes && !c.reorders) {           // caches warm, statements prepared
+		await wrk(home, c, own.path, connections, { ...who, time: 1 })
 		await other({ time: 1 })
 	}
 	for (let i = 0; i < rounds; i++) {
-		ours.push(await checked(c, more => wrk(c.path, connections, { ...who, ...more })))
-		theirs.push(await checked(c, other))
+		ours.push(await checked(home, c, more => wrk(home, c, own.path, connections, { ...who, ...more })))
+		theirs.push(await checked(home, c, other))
 	}
 	return { name: c.name, connections, against: c.nginx ? 'nginx' : 'pgbench',
 		ours: medians(ours), theirs: medians(theirs), ratio: median(ours.map(r => r.rate)) / median(theirs.map(r => r.rate)),
 		rounds: ours.map((r, i) => ({ ours: r, theirs: theirs[i] })) }
 }
 
+// The same requests where there are few stories and where there are many, in turns.
+async function compare(c, people) {
+	const sides = []
+	for (const at of [home, many]) sides.push({ at, ...(await ready(at, c, people.get(at))), runs: [] })
+	await sleep(2500)
+	const once = (s, more) => wrk(s.at, c, s.own.path, 8, { ...s.who, ...more })
+	for (const s of sides) if (!c.writes && !c.reorders) await once(s, { time: 1 })
+	for (let i = 0; i < rounds; i++)
+		for (const s of sides) s.runs.push(await checked(s.at, c, more => once(s, more)))
+	const [few, lots] = sides.map(s => medians(s.runs))
+	return { name: c.name, few, many: lots, rate: few.rate / lots.rate, postgres: lots.cpuPostgres / few.cpuPostgres,
+		rounds: sides[0].runs.map((r, i) => ({ few: r, many: sides[1].runs[i] })) }
+}
+
 const columns = [
 	['case', 20], ['conn', 4], ['ours/s', 8], ['other/s', 8], ['ratio', 6], ['p50', 7], ['p99', 7], ['other', 7], ['p99', 7],
 	['web µs', 7], ['pg µs', 7], ['pgbench', 8],
 ]
-const row = cells => console.log(cells.map((cell, i) => i ? String(cell).padStart(columns[i][1]) : String(cell).padEnd(columns[i][1])).join(' '))
+const scaleColumns = [
+	['case', 20], ['few/s', 8], ['many/s', 8], ['×', 6], ['p50', 7], ['many', 7], ['pg µs', 7], ['many', 8], ['×', 6], ['', 20],
+]
+const row = (cells, widths = columns) =>
+	console.log(cells.map((cell, i) => i ? String(cell).padStart(widths[i][1]) : String(cell).padEnd(widths[i][1])).join(' ').trimEnd())
+const within = m => m.rate <= SCALE_MOST && m.postgres <= SCALE_MOST
+const showScale = m => row([m.name, m.few.rate.toFixed(0), m.many.rate.toFixed(0), m.rate.toFixed(2), m.few.p50.toFixed(2), m.many.p50.toFixed(2),
+	m.few.cpuPostgres.toFixed(0), m.many.cpuPostgres.toFixed(0), m.postgres.toFixed(2), within(m) ? `within ${SCALE_MOST}` : `MORE THAN ${SCALE_MOST}`], scaleColumns)
 const show = m => row([m.name, m.connections, m.ours.rate.toFixed(0), m.theirs.rate.toFixed(0), m.ratio.toFixed(2),
 	...[m.ours.p50, m.ours.p99, m.theirs.p50, m.theirs.p99].map(ms => ms.toFixed(2)),
 	m.ours.cpuWeb.toFixed(0), m.ours.cpuPostgres.toFixed(0), m.against === 'pgbench' ? m.theirs.cpuPostgres.toFixed(0) : 'nginx'])
@@ -298,33 +401,56 @@ const show = m => row([m.name, m.connections, m.ours.rate.toFixed(0), m.theirs.r
 const first = (command, ...words) => execFileSync(command, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')[0]
 const machine = {
 	cores: os.cpus().length, processor: os.cpus()[0].model, memoryGb: Math.round(os.totalmem() / 2 ** 30), kernel: os.release(),
-	postgres: psql('SHOW server_version'), nginx: /nginx version: (\S+)/.exec((await run('nginx', ['-v'])).stderr)[1],
-	gnomon: first(join(bin, 'gnomonctl'), '--version'),
+	postgres: home.psql('SHOW server_version'), nginx: /nginx version: (\S+)/.exec((await run('nginx', ['-v'])).stderr)[1],
+	gnomon: first(join(home.env.GNOMON_BIN, 'gnomonctl'), '--version'),
 }
 
 try {
 	console.log(`${machine.cores} cores, ${machine.processor}, ${machine.memoryGb} GB; Linux ${machine.kernel}, ` +
 		`PostgreSQL ${machine.postgres}, ${machine.nginx}`)
-	console.log(`${rounds} × ${seconds} s each, in turns; medians; latencies in ms; processor time per request: ` +
-		'nginx + gnomon-web, PostgreSQL, PostgreSQL under pgbench\n')
-	const who = await signIn()
 	const results = []
-	row(columns.map(([title]) => title))
-	for (const c of chosen) {
-		for (const connections of [8, 32]) {
-			results.push(await measure(c, connections, who))
-			show(results.at(-1))
+	if (scale) {
+		const counts = [home, many].map(at => Number(at.psql('SELECT count(*) FROM stories')).toLocaleString('en'))
+		console.log(`${counts[0]} stories against ${counts[1]}: ${rounds} × ${seconds} s each, in turns, 8 connections; medians; latencies in ms;\n` +
+			`processor time of PostgreSQL per request; × is what a request costs with many of what it costs with few\n`)
+		const people = new Map()
+		for (const at of [home, many]) people.set(at, await at.signIn())
+		row(scaleColumns.map(([title]) => title), scaleColumns)
+		for (const c of chosen) {
+			results.push(await compare(c, people))
+			showScale(results.at(-1))
 		}
+		for (const at of [home, many]) await at.service('start', 'memcached')
+		const good = results.filter(within).length
+		console.log(`\n${good} of ${results.length} cases cost at most ${SCALE_MOST} times as much with many stories as with few`)
+		if (json) writeFileSync(json[1], `${JSON.stringify({ machine, rounds, seconds, stories: counts, results }, null, '\t')}\n`)
+	} else {
+		console.log(`${rounds} × ${seconds} s each, in turns; medians; latencies in ms; processor time per request: ` +
+			'nginx + gnomon-web, PostgreSQL, PostgreSQL under pgbench\n')
+		const who = await home.signIn()
+		row(columns.map(([title]) => title))
+		for (const c of chosen) {
+			for (const connections of [8, 32]) {
+				results.push(await measure(c, connections, who))
+				show(results.at(-1))
+			}
+		}
+		await home.service('start', 'memcached')
+		const [one, deep] = ['stories', 'stories_deep'].map(name => results.find(m => m.name === name))
+		if (one && deep) {
+			const costs = one.ours.rate / deep.ours.rate
+			console.log(`\nPage ${DEEP.toLocaleString('en')} of the story list costs ${costs.toFixed(2)} times page 1 ` +
+				`(${(deep.ours.cpuPostgres / one.ours.cpuPostgres).toFixed(2)} in PostgreSQL): ${costs <= DEEP_MOST ? 'within' : 'MORE THAN'} ${DEEP_MOST}`)
+		}
+		const memory = Object.fromEntries(['nginx', 'web', 'worker', 'memcached'].map(name => [name, resident(name)]))
+		const total = Object.values(memory).reduce((a, b) => a + b, 0)
+		const mb = bytes => `${(bytes / 1e6).toFixed(1)} MB`
+		console.log(`\nResident beside PostgreSQL: ${mb(total)} (${Object.entries(memory).map(([k, v]) => `${k} ${mb(v)}`).join(', ')})`)
+		const starts = []
+		for (let i = 0; i < (quick ? 1 : 5); i++) starts.push(await startTime())
+		console.log(`gnomon-web answers ${median(starts).toFixed(0)} ms after it was started`)
+		if (json) writeFileSync(json[1], `${JSON.stringify({ machine, rounds, seconds, results, memory, startMs: starts }, null, '\t')}\n`)
 	}
-	await run(stack, ['start', data, 'memcached'])
-	const memory = Object.fromEntries(['nginx', 'web', 'worker', 'memcached'].map(name => [name, resident(name)]))
-	const total = Object.values(memory).reduce((a, b) => a + b, 0)
-	const mb = bytes => `${(bytes / 1e6).toFixed(1)} MB`
-	console.log(`\nResident beside PostgreSQL: ${mb(total)} (${Object.entries(memory).map(([k, v]) => `${k} ${mb(v)}`).join(', ')})`)
-	const starts = []
-	for (let i = 0; i < (quick ? 1 : 5); i++) starts.push(await startTime())
-	console.log(`gnomon-web answers ${median(starts).toFixed(0)} ms after it was started`)
-	if (json) writeFileSync(json[1], `${JSON.stringify({ machine, rounds, seconds, results, memory, startMs: starts }, null, '\t')}\n`)
 } catch (e) {
 	console.error(`\n${e.message}`)
 	process.exitCode = 1

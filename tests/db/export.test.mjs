@@ -37,8 +37,8 @@ const travels = ['agent_configs', 'agent_insights', 'agent_packets', 'agent_run_
 /** Waits until the worker has told everything that happened: it writes notifications. */
 async function quiet(slug) {
 	for (let i = 0; i < 300; i++) {
-		if (sql(`SELECT count(*) FROM revisions r JOIN workspaces w ON w.id = r.workspace_id LEFT JOIN event_cursors c USING (workspace_id, scope_id)
-			WHERE w.slug = ${lit(slug)} AND c.rev IS DISTINCT FROM r.rev AND r.rev > 0`) === '0') return
+		if (sql(`SELECT count(*) FROM events e JOIN workspaces w ON w.id = e.workspace_id LEFT JOIN event_cursors c USING (workspace_id, scope_id)
+			WHERE w.slug = ${lit(slug)} AND e.rev > coalesce(c.rev, 0)`) === '0') return
 		await new Promise(r => setTimeout(r, 100))
 	}
 	assert.fail(`the events of ${slug} are not all told`)

@@ -21,8 +21,8 @@ const prefer = (t, user, kind, inApp, mail) =>
 	ok(call('PUT', `${t.base}/notification-preferences/${kind}`, { ...user, json: { inApp, mail } }))
 /** Waits until the worker has read all events of a tenant. */
 const followed = t =>
-	until(() => sql(`SELECT count(*) FROM revisions r LEFT JOIN event_cursors c USING (workspace_id, scope_id)
-		WHERE r.workspace_id = ${lit(t.id)} AND r.rev > coalesce(c.rev, 0)`) === '0')
+	until(() => sql(`SELECT count(*) FROM events e LEFT JOIN event_cursors c USING (workspace_id, scope_id)
+		WHERE e.workspace_id = ${lit(t.id)} AND e.rev > coalesce(c.rev, 0)`) === '0')
 const tick = () => execFileSync(`${BIN}/gnomon-worker`, ['tick'], { stdio: 'pipe' })
 
 test('what is assigned to somebody is a notification for them, within two seconds, and counts in the navigation', async () => {

@@ -298,7 +298,7 @@ describe('a worker that is killed', () => {
 		// leases of the dead run out; the test does not wait for that
 		const expire = () => {
 			for (const { id, worker } of rows(`SELECT id, worker FROM jobs WHERE workspace_id = ${lit(t.id)} AND state = 'running'`))
-				if (!fs.existsSync(`/proc/${worker.split(':').at(-1)}`)) sql(`UPDATE jobs SET lease_until = now() WHERE id = ${lit(id)}`)
+				if (!fs.existsSync(`/proc/${worker.split(':').at(-1)}`)) sql(`UPDATE jobs SET lease_until = now() WHERE id = ${lit(id)} AND worker = ${lit(worker)}`)
 			return true
 		}
 		assert.ok(await until(async () => {
