@@ -52,6 +52,7 @@ struct process {
 
 struct file {
 	_Atomic uint64_t layout;
+	_Atomic uint64_t words[METRICS_WORDS];
 	struct process processes[PROCESSES_MAX];
 	struct series series[SERIES_MAX];
 };
@@ -67,6 +68,9 @@ struct definition {
 #define REQUEST_BOUNDS \
 	1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, \
 	    1000000, 2500000, 10000000
+#define CALL_BOUNDS \
+	100000, 250000, 500000, 1000000, 2000000, 3000000, 5000000, 10000000, \
+	    20000000, 30000000, 60000000
 #define JOB_BOUNDS \
 	10000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, \
 	    10000000, 30000000, 60000000, 300000000
@@ -128,7 +132,7 @@ layout(void)
 		for (const int64_t *b = d->bounds; b && *b; b++)
 			h = hash(h, b, sizeof(*b));
 	}
-	return UINT64_C(1) << 32 | h;
+	return UINT64_C(2) << 32 | h;
 }
 
 /* Zeros are a valid, empty file, so whoever comes first only says what it is. */
@@ -385,6 +389,15 @@ metrics_observe(enum metric m, int64_t us, const char *const *values)
 	assert(sum <= BOUNDS_MAX + 1);
 	bump(s, cell, 1);
 	bump(s, sum, us > 0 ? (uint64_t)us : 0);
+}
+
+_Atomic uint64_t *
+metrics_word(size_t index)
+{
+	static _Atomic uint64_t own[METRICS_WORDS];
+
+	assert(index < METRICS_WORDS);
+	return file ? &file->words[index] : &own[index];
 }
 
 /* Text format 0.0.4: backslash, quote and newline are escaped. */

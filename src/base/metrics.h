@@ -13,6 +13,7 @@
 #define GNOMON_BASE_METRICS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -56,6 +57,17 @@ void metrics_add(enum metric m, uint64_t n, const char *const *values);
 void metrics_observe(enum metric m, int64_t us, const char *const *values);
 #define metrics_time(m, us, ...) \
 	metrics_observe((m), (us), (const char *const[]){__VA_ARGS__})
+
+/*
+ * Words that all programs share beside the counts, zero at first: for what
+ * every process must know at once, such as that a provider is down. Where no
+ * file is open they are this process's own. Whoever uses one says so here.
+ */
+enum metrics_word {
+	METRICS_AI_BREAKERS, /* one for each kind of provider, ai/breaker.c */
+	METRICS_WORDS = 16
+};
+_Atomic uint64_t *metrics_word(size_t index);
 
 /* Everything counted, and what is known of the processes, in Prometheus's text
  * format 0.0.4. */

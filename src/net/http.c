@@ -14,10 +14,16 @@ enum { URL_MAX = 4000, RETRY_AFTER_MAX = 7 * 86400 };
 /* One request under way. */
 struct exchange {
 	const struct net_request *rq;
+	CURL *curl;
+	struct op *op;
 	char *host;
 	struct buf *body;
+	size_t got; /* bytes of the body */
+	size_t max;
+	struct net_reply *head;
 	char error[CURL_ERROR_SIZE];
 	bool was_refused; /* an address that is not public was met */
+	bool was_stopped; /* by take or is_over */
 };
 
 bool
@@ -99,18 +105,69 @@ open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *a)
 	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
+/* What the head of the answer says. */
+static void
+read_head(struct exchange *x)
+{
+	const char *type = NULL;
+	curl_off_t wait = 0, first = 0;
+	long status = 0;
+
+	curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(x->curl, CURLINFO_CONTENT_TYPE, &type);
+	curl_easy_getinfo(x->curl, CURLINFO_RETRY_AFTER, &wait);
+	curl_easy_getinfo(x->curl, CURLINFO_STARTTRANSFER_TIME_T, &first);
+	x->head->status = (int)status;
+	x->head->content_type = mem_dup(x->op, type ? type : "");
+	x->head->retry_after_s = wait < 0 ? 0
+	    : wait > RETRY_AFTER_MAX      ? RETRY_AFTER_MAX
+					  : wait;
+	x->head->first_ms = first / 1000;
+}
+
+static size_t
+hand_on(struct exchange *x, const char *bytes, size_t n)
+{
+	if (x->rq->take(x->rq->data, x->head, bytes, n))
+		return n;
+	x->was_stopped = true;
+	return 0;
+}
+
+/* curl says size is always 1. */
 static size_t
 take(char *bytes, size_t size, size_t n, void *data)
 {
 	struct exchange *x = data;
-	size_t room = x->body->max - x->body->len;
+	size_t room = x->max - x->got;
 
-	if (n > room && x->rq->is_cut) {
-		buf_add(x->body, bytes, room);
-		return size * n;
+	if (x->got == 0)
+		read_head(x);
+	if (n > room && !x->rq->is_cut) {
+		x->got = x->max + 1;
+		return 0;
 	}
-	buf_add(x->body, bytes, size * n);
-	return x->body->full ? 0 : size * n;
+	if (x->rq->take) {
+		x->got += n;
+		return hand_on(x, bytes, n);
+	}
+	buf_add(x->body, bytes, n < room ? n : room);
+	x->got += n < room ? n : room;
+	return size * n;
+}
+
+static int
+look_on(void *data, curl_off_t total, curl_off_t now, curl_off_t out_total,
+    curl_off_t out_now)
+{
+	struct exchange *x = data;
+
+	(void)total;
+	(void)now;
+	(void)out_total;
+	(void)out_now;
+	x->was_stopped = x->was_stopped || x->rq->is_over(x->rq->data);
+	return x->was_stopped;
 }
 
 /* False: a line that would be two. */
@@ -131,11 +188,17 @@ add_headers(void *owner, CURL *curl, const struct net_request *rq)
 	return true;
 }
 
+static int64_t
+time_limit_ms(const struct net_request *rq)
+{
+	return rq->timeout_ms ? rq->timeout_ms : NET_TIMEOUT_MS;
+}
+
 static void
 set_up(CURL *curl, struct exchange *x)
 {
 	const struct net_request *rq = x->rq;
-	int64_t ms = rq->timeout_ms ? rq->timeout_ms : NET_TIMEOUT_MS;
+	int64_t ms = time_limit_ms(rq);
 
 	curl_easy_setopt(curl, CURLOPT_URL, rq->url);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, x->error);
@@ -154,6 +217,11 @@ set_up(CURL *curl, struct exchange *x)
 	curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, x);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
+	if (rq->is_over) {
+		curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+		curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_on);
+		curl_easy_setopt(curl, CURLOPT_XFERINFODATA, x);
+	}
 	if (rq->body) {
 		curl_easy_setopt(
 		    curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)rq->body_n);
@@ -165,48 +233,54 @@ set_up(CURL *curl, struct exchange *x)
 		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, rq->method);
 }
 
-static void
-read_reply(
-    struct op *op, CURL *curl, const struct exchange *x, struct net_reply *out)
+/* curl ends a connection that does not come about in time, and the whole, with
+ * the same code. */
+static enum net_end
+how_it_ended(const struct exchange *x, CURLcode rc)
 {
-	const char *type = NULL;
-	curl_off_t wait = 0;
-	long status = 0;
-
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
-	curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait);
-	out->status = (int)status;
-	out->content_type = mem_dup(op, type ? type : "");
-	out->body = x->body->data;
-	out->body_n = x->body->len;
-	out->retry_after_s = wait < 0 ? 0
-	    : wait > RETRY_AFTER_MAX  ? RETRY_AFTER_MAX
-				      : wait;
+	if (rc == CURLE_OK)
+		return NET_WHOLE;
+	if (x->was_stopped)
+		return NET_STOPPED;
+	if (x->got > x->max)
+		return NET_TOO_LONG;
+	if (rc == CURLE_OPERATION_TIMEDOUT &&
+	    (x->head->was_sent || x->head->took_ms >= time_limit_ms(x->rq)))
+		return NET_LATE;
+	return x->head->was_sent ? NET_CUT : NET_NO_CONNECTION;
 }
 
-static int64_t
-took_ms(CURL *curl)
+static void
+note_end(struct exchange *x, CURLcode rc)
 {
 	curl_off_t us = 0;
+	long sent = 0;
 
-	curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME_T, &us);
-	return us / 1000;
+	curl_easy_getinfo(x->curl, CURLINFO_TOTAL_TIME_T, &us);
+	curl_easy_getinfo(x->curl, CURLINFO_REQUEST_SIZE, &sent);
+	x->head->took_ms = us / 1000;
+	x->head->was_sent = sent > 0;
+	x->head->end = how_it_ended(x, rc);
 }
 
 static enum err
-perform(struct op *op, CURL *curl, struct exchange *x, struct net_reply *out)
+perform(struct exchange *x)
 {
-	CURLcode rc = curl_easy_perform(curl);
+	CURLcode rc = curl_easy_perform(x->curl);
 
-	out->took_ms = took_ms(curl);
+	note_end(x, rc);
 	if (rc != CURLE_OK && x->was_refused)
-		return op_fail(op, ERR_ADDRESS_REFUSED,
+		return op_fail(x->op, ERR_ADDRESS_REFUSED,
 		    "%s is not a public address", x->host);
 	if (rc != CURLE_OK)
-		return op_fail(op, ERR_UNREACHABLE, "%s",
+		return op_fail(x->op, ERR_UNREACHABLE, "%s",
 		    *x->error ? x->error : curl_easy_strerror(rc));
-	read_reply(op, curl, x, out);
+	if (x->got == 0) {
+		read_head(x);
+		x->head->first_ms = 0;
+	}
+	x->head->body = x->body->data;
+	x->head->body_n = x->body->len;
 	return ERR_OK;
 }
 
@@ -215,24 +289,28 @@ net_http(
     struct op *op, const struct net_request *rq, struct net_reply *out_reply)
 {
 	struct exchange *x = mem_new(op, struct exchange);
-	CURL *curl;
 	enum err e;
 
-	*out_reply = (struct net_reply){.content_type = "", .body = ""};
+	*out_reply = (struct net_reply){
+	    .content_type = "", .body = "", .end = NET_NO_CONNECTION};
 	x->rq = rq;
-	x->body = buf_new(op, rq->reply_max ? rq->reply_max : NET_REPLY_MAX);
+	x->op = op;
+	x->head = out_reply;
+	x->max = rq->reply_max ? rq->reply_max : NET_REPLY_MAX;
+	x->body = buf_new(op, x->max);
 	x->host = net__host(x, rq->url, "http https");
 	if (!x->host)
 		return op_fail(op, ERR_VALIDATION_FAILED,
 		    "not an address of http or https");
-	curl = net__begin() ? mem_adopt(x, curl_easy_init(), net__close) : NULL;
-	if (!curl)
+	if (net__begin())
+		x->curl = mem_adopt(x, curl_easy_init(), net__close);
+	if (!x->curl)
 		return op_fail(op, ERR_INTERNAL, "libcurl does not start");
-	set_up(curl, x);
-	if (!add_headers(x, curl, rq))
+	set_up(x->curl, x);
+	if (!add_headers(x, x->curl, rq))
 		return op_fail(
 		    op, ERR_VALIDATION_FAILED, "a header of several lines");
-	e = perform(op, curl, x, out_reply);
+	e = perform(x);
 	mem_drop(&x);
 	return e;
 }

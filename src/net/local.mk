@@ -1,7 +1,7 @@
 # src/net: sources, unit tests and fuzz targets of this room.
 libgnomon_a_SOURCES += \
 	src/net/address.c src/net/http.c src/net/mail.c \
-	src/net/net.h src/net/net_priv.h
+	src/net/net.h src/net/net_priv.h src/net/sse.c src/net/sse.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_net

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/op.h"
 
+struct net_reply;
 struct sockaddr;
 
 enum {
@@ -41,6 +42,24 @@ struct net_request {
 	/* hosts, addresses and blocks (10.1.0.0/16) that is_public lets
 	 * through, separated by commas; or NULL */
 	const char *allowed;
+	/* Takes the body as it comes, instead of it being kept; head has what
+	 * is known by then: all but body, took_ms and end. False ends the
+	 * exchange. */
+	bool (*take)(void *data, const struct net_reply *head,
+	    const char *bytes, size_t n);
+	/* asked about once a second; true ends the exchange */
+	bool (*is_over)(void *data);
+	void *data; /* of both */
+};
+
+/* How an exchange ended. */
+enum net_end {
+	NET_WHOLE, /* with the whole answer */
+	NET_NO_CONNECTION, /* there was none: no name, no listener, no TLS */
+	NET_LATE, /* the time was over */
+	NET_CUT, /* the answer broke off, or was not HTTP */
+	NET_TOO_LONG, /* its body was longer than reply_max */
+	NET_STOPPED, /* take or is_over ended it */
 };
 
 struct net_reply {
@@ -50,13 +69,16 @@ struct net_reply {
 	size_t body_n;
 	int64_t retry_after_s; /* what Retry-After asks for, a week at most */
 	int64_t took_ms;
+	int64_t first_ms; /* until the body's first byte; 0: none came */
+	bool was_sent; /* at least a byte of the request went out */
+	enum net_end end;
 };
 
 /*
  * One request, waited for. Any status is a success here. ERR_UNREACHABLE:
  * there was no whole answer in time; ERR_ADDRESS_REFUSED: not a public address;
  * ERR_VALIDATION_FAILED: no URL, or a header that would be two.
- * out_reply->took_ms is set whatever happened.
+ * out_reply->took_ms, first_ms, was_sent and end are set whatever happened.
  */
 enum err net_http(struct op *op, const struct net_request *rq,
     struct net_reply *out_reply) MUST_CHECK;
