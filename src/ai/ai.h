@@ -84,7 +84,8 @@ struct ai_target {
 /*
  * The chain that the settings name: APP_AI_PROVIDER and APP_AI_FALLBACK, each
  * once. A provider asked for by name (or NULL) comes first, a model (or NULL)
- * is the first one's. The number of targets; texts belong to owner.
+ * is the first one's. The number of targets, none while APP_AI_ENABLED is
+ * false; texts belong to owner.
  */
 size_t ai_targets(void *owner, const char *provider, const char *model,
     struct ai_target out[AI_CHAIN_MAX]);
@@ -235,8 +236,11 @@ void ai_call_end(
 /* ---- health */
 
 /* Whether a kind of provider may be called now, by what all processes saw. When
- * it may again after failures, one caller is let through to try. */
+ * it may again after failures, one caller is let through to try, and must say
+ * how it went. */
 bool ai_breaker_lets(enum ai_kind kind);
+/* The same, by somebody who does not call yet. */
+bool ai_breaker_would_let(enum ai_kind kind);
 /* How it went; a fault that says nothing of health changes nothing. */
 void ai_breaker_note(enum ai_kind kind, enum ai_fault fault);
 /* "closed", "open", "trying". */

@@ -348,7 +348,7 @@ may_ask(struct asking *a, const struct ai_target *target)
 		fail_here(a, target, AI_NO_KEY);
 	else if (a->texts && target->kind == AI_ANTHROPIC)
 		fail_here(a, target, AI_NO_MODEL);
-	else if (!ai_breaker_lets(target->kind))
+	else if (!ai_breaker_would_let(target->kind))
 		fail_here(a, target, AI_BREAKER);
 	else
 		return true;
@@ -432,6 +432,11 @@ ask_all(struct asking *a)
 			return e;
 		spend->target = target;
 		a->out->n_spends++;
+		/* now that it is sure to be called */
+		if (!ai_breaker_lets(target.kind)) {
+			fail_here(a, &target, AI_BREAKER);
+			continue;
+		}
 		ask_target(a, &target, spend,
 		    a->until_ms - (has_next(a, i) ? left / SHARE_OF : 0));
 		if (a->out->fault == AI_GOOD || a->has_given ||

@@ -46,6 +46,15 @@ is_stale(uint64_t until, uint64_t now)
 }
 
 bool
+ai_breaker_would_let(enum ai_kind kind)
+{
+	uint64_t until = atomic_load(word_of(kind)) >> UNTIL_SHIFT;
+	uint64_t now = now_ms();
+
+	return until <= now || is_stale(until, now);
+}
+
+bool
 ai_breaker_lets(enum ai_kind kind)
 {
 	_Atomic uint64_t *word = word_of(kind);

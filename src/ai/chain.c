@@ -65,19 +65,18 @@ ai_targets(void *owner, const char *provider, const char *model,
 	const char *list = config_get(CONFIG_APP_AI_FALLBACK);
 	size_t n = 0;
 
+	if (!config_is(CONFIG_APP_AI_ENABLED))
+		return 0;
 	if (provider)
 		add(owner, ai_kind_of_word(provider), out, &n);
 	add(owner, ai_kind_of_word(config_get(CONFIG_APP_AI_PROVIDER)), out,
 	    &n);
 	while (*list) {
-		size_t skip = strspn(list, ", "), length;
-		char *word;
+		size_t length = strcspn(list, ",");
+		char *word = mem_dup_n(owner, list, length);
 
-		list += skip;
-		length = strcspn(list, ", ");
-		word = mem_dup_n(owner, list, length);
 		add(owner, ai_kind_of_word(word), out, &n);
-		list += length;
+		list += length + (list[length] == ',');
 	}
 	if (model && n)
 		out[0].model = mem_dup(owner, model);

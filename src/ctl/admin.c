@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "ai/ai.h"
 #include "auth/auth.h"
 #include "base/buf.h"
 #include "base/config.h"
@@ -346,6 +347,22 @@ check_role(const char *role, int *bad)
 	mem_drop(&op);
 }
 
+/* Whether everybody whom the settings name can be asked. */
+static void
+check_models(int *bad)
+{
+	void *owner = mem_scope(NULL, "models");
+	struct ai_target targets[AI_CHAIN_MAX];
+	size_t n = ai_targets(owner, NULL, NULL, targets);
+
+	for (size_t i = 0; i < n; i++)
+		tell(ai_is_ready(&targets[i]),
+		    mem_fmt(owner, "the model %s of %s can be asked",
+			targets[i].model, ai_kind_word(targets[i].kind)),
+		    "set its key and address (gnomonctl config)", bad);
+	mem_drop(&owner);
+}
+
 int
 ctl_doctor(int argc, char **argv)
 {
@@ -367,6 +384,7 @@ ctl_doctor(int argc, char **argv)
 		check_role("gnomon_web", &bad);
 		check_role("gnomon_worker", &bad);
 	}
+	check_models(&bad);
 	if (q_doctor_schema(op, &rows)) {
 		tell(false, "the database is migrated", op->why, &bad);
 	} else {

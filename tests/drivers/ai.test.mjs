@@ -491,7 +491,7 @@ test('what says nothing of its health does not speak against it', async () => {
 
 test('000-084, 000-086, 004-041: the settings name who is asked, and with which model', async () => {
 	const env = {
-		APP_AI_PROVIDER: 'anthropic', APP_AI_FALLBACK: 'openai,sandbox', APP_AI_OPENAI_API_KEY: 'sk-openai', CLAUDE_API_KEY: 'sk-ant',
+		APP_AI_ENABLED: 'true', APP_AI_PROVIDER: 'anthropic', APP_AI_FALLBACK: 'openai,sandbox', APP_AI_OPENAI_API_KEY: 'sk-openai', CLAUDE_API_KEY: 'sk-ant',
 		CLAUDE_URL: stub.url, APP_AI_OPENAI_URL: `${stub.url}/v1`, APP_AI_OPENAI_MODEL: 'gpt-set',
 	}
 	const r = await one({}, env)
@@ -502,6 +502,8 @@ test('000-084, 000-086, 004-041: the settings name who is asked, and with which 
 	assert.equal((await one({}, { ...env, APP_AI_DEFAULT_MODEL: 'claude-set' })).model, 'claude-set-2026')
 	assert.equal((await one({ model: 'claude-asked' }, { ...env, APP_AI_DEFAULT_MODEL: 'claude-set' })).model, 'claude-asked-2026')
 	assert.equal((await one({}, { ...env, CLAUDE_API_KEY: '', APP_AI_OPENAI_API_KEY: '' })).kind, 'sandbox')
+	// 000-083: nothing is asked unless it is switched on
+	assert.deepEqual([(await one({}, { ...env, APP_AI_ENABLED: 'false' })).error, (await one({}, { ...env, APP_AI_ENABLED: undefined })).attempts], ['ai_disabled', 0])
 	const d = driver({ APP_AI_PROVIDER: 'skynet' })
 	assert.equal(await d.end(), 1)
 	assert.match(d.log, /APP_AI_PROVIDER/)

@@ -564,7 +564,9 @@ a_provider_that_fails_is_left_alone_then_tried_by_one(void **state)
 	/* its rest is over: 1 ms since the machine began */
 	atomic_store(word, (UINT64_C(1) << 16) | 5);
 	assert_string_equal(ai_breaker_word(AI_OPENAI), "trying");
+	assert_true(ai_breaker_would_let(AI_OPENAI));
 	assert_true(ai_breaker_lets(AI_OPENAI));
+	assert_false(ai_breaker_would_let(AI_OPENAI));
 	assert_false(ai_breaker_lets(AI_OPENAI));
 	note(AI_CANCELLED, 1); /* tells nothing */
 	assert_false(ai_breaker_lets(AI_OPENAI));
