@@ -106,7 +106,7 @@ struct ai_request {
 	const char *system; /* or NULL */
 	const struct ai_message *messages; /* at least one; the last: AI_USER */
 	size_t n_messages;
-	int64_t max_tokens; /* of the answer; 1 or more */
+	int64_t max_tokens; /* of the answer; 0: CLAUDE_MAX_TOKENS */
 	bool has_temperature; /* else the model's own; some take no other */
 	double temperature; /* 0 to 2 (Anthropic: to 1) */
 	/* What the answer must be, JSON Schema 2020-12 with an object at its
@@ -195,8 +195,10 @@ enum err ai_ask(struct op *op, const struct ai_request *rq,
     const struct ai_target *targets, size_t n_targets,
     struct ai_result *out) MUST_CHECK;
 
-/* More tokens than the prompt can be, for nearly every text: what to reserve. */
+/* What to reserve: more tokens than the prompt can be, for nearly every text;
+ * and the longest answer that is asked for. */
 int64_t ai_input_tokens_most(const struct ai_request *rq);
+int64_t ai_output_tokens_most(const struct ai_request *rq);
 
 struct ai_vectors {
 	const float *numbers; /* n * dimensions, in the order of the texts */

@@ -33,7 +33,8 @@ struct asking {
 	struct redactor *redactor;
 	const struct schema *schema;
 	struct buf *held; /* of a stream: what may begin a placeholder */
-	bool has_given; /* some of the answer was passed on */
+	bool has_given; /* some of the answer was passed on, */
+	size_t given_n; /* so many bytes */
 	int64_t begun_ms, until_ms;
 	struct ai_result *out;
 	struct ai_vectors *vectors; /* NULL: a prompt */
@@ -48,7 +49,7 @@ pass_on(struct asking *a, bool is_last)
 	size_t keep =
 	    is_last ? 0 : redact_unfinished(a->held->data, a->held->len);
 	size_t n = a->held->len - keep;
-	struct buf *out = buf_new(a->op, AI_TEXT_MAX * 2);
+	struct buf *out = buf_new(a->op, AI_TEXT_MAX);
 	char *rest = mem_dup_n(a->op, a->held->data + n, keep);
 	bool goes_on;
 
@@ -56,8 +57,10 @@ pass_on(struct asking *a, bool is_last)
 	buf_reset(a->held);
 	buf_add(a->held, rest, keep);
 	a->has_given = a->has_given || out->len > 0;
-	goes_on = out->len == 0 ||
-	    a->given->on_text(a->given->data, out->data, out->len);
+	a->given_n += out->len;
+	goes_on = !out->full && a->given_n <= AI_TEXT_MAX &&
+	    (out->len == 0 ||
+		a->given->on_text(a->given->data, out->data, out->len));
 	mem_drop(&rest);
 	mem_drop(&out);
 	return goes_on;
@@ -125,6 +128,7 @@ hide_all(struct asking *a)
 	if (a->texts)
 		a->texts = texts;
 	a->rq = *rq;
+	a->rq.max_tokens = ai_output_tokens_most(rq);
 	a->rq.messages = messages;
 	a->rq.system = system_text(a);
 	a->rq.on_text = rq->on_text ? take_text : NULL;
@@ -132,26 +136,34 @@ hide_all(struct asking *a)
 	a->rq.data = a;
 }
 
-static void
-restore_json(const struct redactor *r, void *owner, struct json_object *json)
+/* False: with what was hidden it is longer than we take. */
+static bool
+restore_json(const struct redactor *r, void *owner, struct json_object *json,
+    size_t *total)
 {
+	bool good = true;
+
 	if (json_object_is_type(json, json_type_string)) {
 		size_t n = (size_t)json_object_get_string_len(json);
-		struct buf *out = buf_new(owner, AI_TEXT_MAX * 2);
+		struct buf *out = buf_new(owner, AI_TEXT_MAX);
 
 		redact_restore(r, json_object_get_string(json), n, out);
 		json_object_set_string_len(json, out->data, (int)out->len);
+		*total += out->len;
+		good = !out->full && *total <= AI_TEXT_MAX;
 		mem_drop(&out);
 	} else if (json_object_is_type(json, json_type_array)) {
-		for (size_t i = 0; i < json_object_array_length(json); i++)
-			restore_json(
-			    r, owner, json_object_array_get_idx(json, i));
+		for (size_t i = 0; good && i < json_object_array_length(json);
+		     i++)
+			good = restore_json(r, owner,
+			    json_object_array_get_idx(json, i), total);
 	} else if (json_object_is_type(json, json_type_object)) {
 		json_object_object_foreach (json, key, value) {
 			(void)key;
-			restore_json(r, owner, value);
+			good = good && restore_json(r, owner, value, total);
 		}
 	}
+	return good;
 }
 
 /* What a provider says about a failure, without keys. */
@@ -173,7 +185,8 @@ keep_result(struct asking *a, const struct ai_result *found,
     const struct ai_target *target)
 {
 	struct ai_result *out = a->out;
-	struct buf *text = buf_new(a->op, AI_TEXT_MAX * 2);
+	struct buf *text = buf_new(a->op, AI_TEXT_MAX);
+	size_t total = 0;
 
 	out->fault = found->fault;
 	out->message = safe_message(a, found->message, target->key);
@@ -181,9 +194,13 @@ keep_result(struct asking *a, const struct ai_result *found,
 	out->text = text->data;
 	out->text_n = text->len;
 	out->json = NULL;
-	if (found->json) {
+	if (found->json)
 		out->json = op_json(a->op, json_object_get(found->json));
-		restore_json(a->redactor, a->op, out->json);
+	if (text->full ||
+	    !restore_json(a->redactor, a->op, out->json, &total)) {
+		out->fault = AI_TOO_LARGE;
+		out->message = ai_fault_info(AI_TOO_LARGE)->sentence;
+		out->json = NULL;
 	}
 	out->finish = found->finish;
 	out->kind = found->kind;
@@ -281,9 +298,9 @@ attempt(struct asking *a, const struct ai_target *target,
 	note_spend(spend, &found, !http || reply.was_sent);
 	note_attempt(a, target, &found, ai__now_ms() - begun);
 	keep_result(a, &found, target);
-	if (found.fault == AI_GOOD && a->vectors)
+	fault = a->out->fault;
+	if (fault == AI_GOOD && a->vectors)
 		take_vectors(a, call);
-	fault = found.fault;
 	*out_wait_s = reply.retry_after_s;
 	mem_drop(&scope);
 	return fault;
@@ -460,6 +477,13 @@ ai_input_tokens_most(const struct ai_request *rq)
 	    (rq->n_messages + 2) * MESSAGE_TOKENS);
 }
 
+int64_t
+ai_output_tokens_most(const struct ai_request *rq)
+{
+	return rq->max_tokens > 0 ? rq->max_tokens
+				  : config_int(CONFIG_CLAUDE_MAX_TOKENS);
+}
+
 /* ---- what is asked, looked at first */
 
 static enum ai_fault
@@ -537,7 +561,7 @@ ai_ask(struct op *op, const struct ai_request *rq,
 	    .n_targets = n_targets,
 	    .out = out};
 
-	assert(rq->n_messages > 0 && rq->max_tokens > 0);
+	assert(rq->n_messages > 0 && rq->max_tokens >= 0);
 	assert(rq->messages[rq->n_messages - 1].role == AI_USER);
 	return ask(&a);
 }

@@ -489,7 +489,7 @@ test('what says nothing of its health does not speak against it', async () => {
 
 // ---- settings
 
-test('000-084, 000-086, 004-041: the settings name who is asked, and with which model', async () => {
+test('000-083, 000-084, 000-086, 004-035, 004-041, 004-042: the settings name who is asked, and with which model', async () => {
 	const env = {
 		APP_AI_ENABLED: 'true', APP_AI_PROVIDER: 'anthropic', APP_AI_FALLBACK: 'openai,sandbox', APP_AI_OPENAI_API_KEY: 'sk-openai', CLAUDE_API_KEY: 'sk-ant',
 		CLAUDE_URL: stub.url, APP_AI_OPENAI_URL: `${stub.url}/v1`, APP_AI_OPENAI_MODEL: 'gpt-set',
@@ -497,6 +497,11 @@ test('000-084, 000-086, 004-041: the settings name who is asked, and with which 
 	const r = await one({}, env)
 	assert.equal(r.kind, 'anthropic')
 	assert.equal(stub.of('claude-sonnet-4-20250514').at(-1).headers['x-api-key'], 'sk-ant')
+	// 004-035, 004-042: the whole of what is sent
+	await one({ ask: 'Hi', system: 'Be brief.', stream: 1, maxTokens: 0 }, env)
+	assert.deepEqual(stub.of('claude-sonnet-4-20250514').at(-1).body, { model: 'claude-sonnet-4-20250514', max_tokens: 4096, system: 'Be brief.', messages: [{ role: 'user', content: 'Hi' }], stream: true })
+	await one({ maxTokens: 0 }, { ...env, CLAUDE_MAX_TOKENS: '77' })
+	assert.equal(stub.of('claude-sonnet-4-20250514').at(-1).body.max_tokens, 77)
 	const s = await one({ provider: 'openai' }, env)
 	assert.equal(s.model, 'gpt-set-2026')
 	assert.equal((await one({}, { ...env, APP_AI_DEFAULT_MODEL: 'claude-set' })).model, 'claude-set-2026')
@@ -535,6 +540,21 @@ test('000-069: no address, name or secret leaves, and the answer has them', asyn
 	const schema = { type: 'object', required: ['t'], properties: { t: { type: 'string' } }, additionalProperties: false }
 	const j = await d.ask(line('openai', 'say:{"t":"[EMAIL_1] and [EMAIL_9]"}', { ask: 'mail "a\\b"@x.example or q@x.example', schema }))
 	assert.deepEqual(j.json, { t: 'q@x.example and [EMAIL_9]' })
+})
+
+test('an answer is not longer for what was hidden', async () => {
+	const d = driver()
+	const pem = `-----BEGIN PRIVATE KEY-----\n${'MIIE'.repeat(1900)}\n-----END PRIVATE KEY-----`
+	const schema = { type: 'object', required: ['t'], properties: { t: { type: 'string' } }, additionalProperties: false }
+	const say = (n, more) => d.ask(line('openai', `say:${more.schema ? `{"t":"${'[SECRET_1] '.repeat(n)}"}` : '[SECRET_1] '.repeat(n)}`, { ask: pem, forget: 1, ...more }))
+	assert.equal((await say(30, {})).text.length, 30 * (pem.length + 1))
+	assert.equal((await say(30, { schema })).json.t.length, 30 * (pem.length + 1))
+	for (const more of [{}, { stream: 1 }, { schema }]) {
+		const r = await say(40, more)
+		assert.ok(['too_large', 'cancelled'].includes(r.fault), r.fault)
+		assert.equal(r.json, null)
+		assert.ok(r.text.length <= 1 << 18)
+	}
 })
 
 test('000-080, 000-085: no key, prompt or provider\'s words are in the log', async () => {

@@ -385,6 +385,74 @@ a_request_is_bounded(void **state)
 	stop(&s);
 }
 
+static bool
+take_some(void *data, const struct net_reply *head, const char *bytes, size_t n)
+{
+	struct buf *got = data;
+
+	buf_fmt(got, "%d ", head->status);
+	buf_add(got, bytes, n);
+	return got->len < 10;
+}
+
+static bool
+is_over_at_once(void *data)
+{
+	(void)data;
+	return true;
+}
+
+static void
+how_an_exchange_ended_is_told(void **state)
+{
+	static const struct {
+		const char *reply; /* NULL: nobody listens */
+		unsigned seconds;
+		enum net_end end;
+		bool was_sent, is_over;
+	} cases[] = {
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 0, NET_WHOLE,
+		true, false},
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", 0, NET_CUT, true,
+		false},
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n"
+	     "012345678901234567890123456789",
+		0, NET_STOPPED, true, false},
+	    {"SSH-2.0\r\n", 0, NET_CUT, true, false},
+	    {"", 0, NET_CUT, true, false},
+	    {"", 5, NET_LATE, true, false},
+	    {"", 5, NET_STOPPED, true, true},
+	    {NULL, 0, NET_NO_CONNECTION, false, false},
+	};
+
+	for (size_t i = 0; i < nitems(cases); i++) {
+		struct buf *got = buf_new(*state, 1000);
+		struct net_request rq = {.url = "http://127.0.0.1:PORT/",
+		    .timeout_ms = 700,
+		    .take = take_some,
+		    .is_over = cases[i].is_over ? is_over_at_once : NULL,
+		    .data = got};
+		struct server s = {.pid = 0};
+		struct net_reply reply;
+		enum err e;
+
+		if (cases[i].reply)
+			s = serve(cases[i].reply, cases[i].seconds);
+		e = ask(*state, &rq, cases[i].reply ? &s : NULL, &reply);
+		assert_int_equal(
+		    e, cases[i].end == NET_WHOLE ? ERR_OK : ERR_UNREACHABLE);
+		assert_int_equal(reply.end, cases[i].end);
+		if (!cases[i].is_over)
+			assert_int_equal(reply.was_sent, cases[i].was_sent);
+		if (cases[i].end == NET_WHOLE) {
+			assert_string_equal(got->data, "200 ok");
+			assert_int_equal(reply.body_n, 0);
+		}
+		if (s.pid)
+			stop(&s);
+	}
+}
+
 static void
 a_redirect_is_followed_only_when_asked(void **state)
 {
@@ -480,6 +548,7 @@ main(void)
 	    unit(long_lines_are_folded),
 	    unit(a_reply_comes_with_status_type_and_body),
 	    unit(a_request_is_bounded),
+	    unit(how_an_exchange_ended_is_told),
 	    unit(a_redirect_is_followed_only_when_asked),
 	    unit(a_public_request_reaches_no_private_address),
 	    unit(what_is_no_request_is_refused),

@@ -98,7 +98,8 @@ write_call(struct ai_call *call)
 	ai__header(call, "anthropic-version: 2023-06-01");
 	buf_text(b, "{\"model\":");
 	ai__write_text(b, call->target.model);
-	buf_fmt(b, ",\"max_tokens\":%lld", (long long)rq->max_tokens);
+	buf_fmt(
+	    b, ",\"max_tokens\":%lld", (long long)ai_output_tokens_most(rq));
 	if (rq->schema)
 		write_schema(call);
 	else

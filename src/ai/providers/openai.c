@@ -57,7 +57,7 @@ write_chat(struct ai_call *call)
 	buf_fmt(b, "],\"%s\":%lld",
 	    call->target.kind == AI_OPENAI ? "max_completion_tokens"
 					   : "max_tokens",
-	    (long long)rq->max_tokens);
+	    (long long)ai_output_tokens_most(rq));
 	if (rq->has_temperature)
 		buf_fmt(b, ",\"temperature\":%g", rq->temperature);
 	if (call->is_streamed)
