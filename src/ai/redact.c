@@ -541,8 +541,8 @@ match_pem(const struct reading *t, size_t at, struct found *out)
 		    end, (size_t)(from + n - end), mark, sizeof(mark) - 1);
 	if (end)
 		n = (size_t)(end - from) + sizeof(mark) - 1;
-	while (n > 0 && !end && ((unsigned char)from[n] & 0xc0) == 0x80 &&
-	    at + n < t->n)
+	while (n > 0 && !end && at + n < t->n &&
+	    ((unsigned char)from[n] & 0xc0) == 0x80)
 		n--; /* not within a character */
 	*out = (struct found){.label = SECRET, .at = at, .n = n};
 	return true;

@@ -81,7 +81,7 @@ function counted(r) {
 for (const kind of kinds)
 	for (const stream of [0, 1]) {
 		const how = `${kind}, ${stream ? 'streamed' : 'whole'}`
-		test(`000-010: a question is answered (${how})`, async () => {
+		test(`000-010, 001-090: a question is answered (${how})`, async () => {
 			const d = driver()
 			const r = await d.ask(line(kind, 'good', { ask: 'Grüße 👋, what is due?', system: 'Be brief.', stream, temperature: 0.5, maxTokens: 77 }))
 			assert.equal(r.error, 'ok')
@@ -194,6 +194,17 @@ test('000-081: the sandbox answers without a network, always the same', async ()
 	const j = await ask({ ask: 'Facts: {"summary":"3 of 9 are late","risks":[{"severity":"high","n":4,"x":1},{"severity":"none","n":2}]}', schema: closed })
 	assert.deepEqual(j.json, { summary: '3 of 9 are late', risks: [{ severity: 'high', n: 4 }, { severity: 'low', n: 4 }] })
 	assert.equal((await ask({ schema: closed })).error, 'ok')
+})
+
+test('004-037: lines split anywhere are the same stream', async () => {
+	const d = driver()
+	for (const kind of [...kinds, 'compatible'])
+		for (const n of [1, 2, 3, 5, 11, 29, 64]) {
+			const r = await d.ask(line(kind, `pieces:${n}`, { ask: 'Zeile für Zeile 👋', stream: 1 }))
+			assert.equal(r.text, 'echo: Zeile für Zeile 👋', `${kind}, ${n}: ${JSON.stringify(r)}`)
+			assert.equal(r.pieces.join(''), r.text)
+			counted(r)
+		}
 })
 
 test('001-093: pieces come before the end', async () => {
