@@ -127,6 +127,16 @@ describe('001-064: stories are put in order', () => {
 		assert.deepEqual(await order(u), [was[0], was[3], was[2], was[1], was[4]])
 		assert.equal(sql(`SELECT count(DISTINCT position) FROM stories WHERE workspace_id = ${lit(u.id)}`), '5')
 	})
+	test('so do those given, when nobody else shares it', async () => {
+		const u = await tenant({ stories: 3 })
+		sql(`UPDATE stories SET position = 7 WHERE workspace_id = ${lit(u.id)} AND number BETWEEN 2 AND 3`)
+		for (let i = 0; i < 2; i++) {
+			const was = await order(u)
+			const both = was.filter(n => n !== 1)
+			await ok(patch(`${u.path}/stories/reorder`, { ...u.owner, json: { ids: both.toReversed().map(n => u.stories[n - 1].id) } }))
+			assert.deepEqual((await order(u)).filter(n => n !== 1), both.toReversed())
+		}
+	})
 	test('what cannot be ordered is refused whole', async () => {
 		const u = await tenant({ stories: 3 })
 		await move(u, 2, { status: 'done' })
