@@ -3,6 +3,7 @@
  * where programs say assigneeId=0193….
  */
 #include <ctype.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 
 #include "auth/auth.h"
@@ -11,7 +12,7 @@
 #include "http/http_priv.h"
 #include "view/humane.h"
 
-enum { IDS_MAX = 64 << 10, VALUE_MAX = 256 << 10 };
+enum { IDS_MAX = 64 << 10, VALUE_MAX = 256 << 10, BEHIND_MAX = 1000 };
 
 char *
 http__label(void *owner, const char *name)
@@ -121,25 +122,24 @@ http__value_text(
 }
 
 /* What stands in the copy under a field's name: assigneeId is in assignee,
- * too, with a name. */
-static struct json_object *
-in_copy(struct op *op, struct json_object *copy, const char *name)
+ * too, with a name. False: the copy has no such field. */
+static bool
+in_copy(struct op *op, struct json_object *copy, const char *name,
+    struct json_object **out_value)
 {
-	struct json_object *value = NULL;
 	char *whole = mem_dup(op, name);
 
 	if (text_ends(name, "Id")) {
 		whole[strlen(name) - 2] = '\0';
-		if (json_object_object_get_ex(copy, whole, &value))
-			return value;
+		if (json_object_object_get_ex(copy, whole, out_value))
+			return true;
 	} else if (text_ends(name, "Ids")) {
 		whole[strlen(name) - 3] = 's';
 		whole[strlen(name) - 2] = '\0';
-		if (json_object_object_get_ex(copy, whole, &value))
-			return value;
+		if (json_object_object_get_ex(copy, whole, out_value))
+			return true;
 	}
-	(void)json_object_object_get_ex(copy, name, &value);
-	return value;
+	return json_object_object_get_ex(copy, name, out_value);
 }
 
 static bool
@@ -155,6 +155,61 @@ put_text(struct json_object *o, const char *key, const char *text)
 	json_object_object_add(o, key, json_object_new_string(text));
 }
 
+static void
+put_field(struct op *op, struct json_object *fields, const char *name,
+    const char *now, const char *mine, bool is_changed)
+{
+	struct json_object *row = json_object_new_object();
+	bool is_word = is_enumeration(name);
+
+	put_text(row, "label", http__label(op, name));
+	put_text(row, "now", is_word ? humane_word(op, now) : now);
+	put_text(row, "mine", is_word ? humane_word(op, mine) : mine);
+	if (is_changed)
+		json_object_object_add(
+		    row, "isChanged", json_object_new_boolean(true));
+	json_object_array_add(fields, row);
+}
+
+static int64_t
+version_of(struct json_object *o)
+{
+	return json_object_get_int64(json_object_object_get(o, "version"));
+}
+
+/* The fields that others changed and the form does not send, as its sender
+ * last saw them: who completes a sprint should know that its goal is another. */
+static void
+put_changed(struct op *op, const struct http_req *rq, struct json_object *copy,
+    struct json_object *c, struct json_object *fields)
+{
+	struct op *apart = op_new(op, op->id, op->db);
+	struct db_call calls[2] = {{.stmt = NULL}, {.stmt = &stmt_changed_fields}};
+	const char *id =
+	    json_object_get_string(json_object_object_get(copy, "id"));
+	int64_t behind = version_of(copy) - version_of(rq->json);
+	const char *values[2] = {id, mem_fmt(op, "%" PRId64, behind)};
+
+	if (!id || !text_is_uuid(id) || behind <= 0 || behind > BEHIND_MAX ||
+	    rq->endpoint->role < ROLE_VIEWER)
+		return;
+	calls[1].values = values;
+	if (http__enter_call(apart, rq, rq->endpoint, &calls[0]) ||
+	    db_run(apart, calls, 2, true))
+		return;
+	for (size_t i = 0; i < rows_count(calls[1].rows); i++) {
+		const char *name = rows_text(op, calls[1].rows, i, 0);
+
+		if (json_object_object_get_ex(rq->json, name, NULL))
+			continue;
+		if (strcmp(name, "title") == 0)
+			json_object_object_add(
+			    c, "isRetitled", json_object_new_boolean(true));
+		put_field(op, fields, name, rows_text(op, calls[1].rows, i, 2),
+		    rows_text(op, calls[1].rows, i, 1), true);
+	}
+}
+
 void
 http__put_conflict(
     struct op *op, const struct http_req *rq, struct json_object *c)
@@ -166,30 +221,22 @@ http__put_conflict(
 	json_object_object_add(c, "fields", fields);
 	if (!rq->json)
 		return;
+	put_changed(op, rq, copy, c, fields);
 	both = op_json(op, json_object_new_object());
 	json_object_object_foreach (rq->json, key, value) {
 		json_object_object_add(both, key, json_object_get(value));
 	}
 	names = http__names(op, rq, both);
 	json_object_object_foreach (rq->json, name, yours) {
-		struct json_object *row;
+		struct json_object *current = NULL;
+		bool is_there = in_copy(op, copy, name, &current);
 		char *there, *here;
 
 		if (strcmp(name, "version") == 0)
 			continue;
-		there = http__value_text(op, in_copy(op, copy, name), names);
+		there = http__value_text(op, current, names);
 		here = http__value_text(op, yours, names);
-		if (is_enumeration(name)) {
-			there = humane_word(op, there);
-			here = humane_word(op, here);
-		}
-		row = json_object_new_object();
-		put_text(row, "label", http__label(op, name));
-		put_text(row, "now", there);
-		put_text(row, "mine", here);
-		if (strcmp(there, here) != 0)
-			json_object_object_add(
-			    row, "isChanged", json_object_new_boolean(true));
-		json_object_array_add(fields, row);
+		put_field(op, fields, name, there, here,
+		    is_there && strcmp(there, here) != 0);
 	}
 }

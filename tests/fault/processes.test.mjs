@@ -129,7 +129,7 @@ test('a worker killed every 200 ms costs no GET, and no write happens twice', as
 	assert.ok(await until(() => s.workers().length === 6))
 })
 
-test('a fault in a request kills one worker; its client and the log are told', async () => {
+test('001-007, 004-020: a fault in a request kills one worker; its client and the log are told', async () => {
 	const lock = lib.session()
 	await lock.say('BEGIN; LOCK TABLE stories IN ACCESS EXCLUSIVE MODE;')
 	const api = ask(s, 'PATCH', `${t.path}/stories/${t.stories[0].id}`, { headers: { ...auth, 'X-Request-Id': 'the-request-that-died' }, body: '{"version":1,"title":"x"}' })
@@ -227,7 +227,7 @@ test('without PostgreSQL the probes and the metrics say so', async () => {
 	assert.ok(await serves())
 })
 
-test('a connection that PostgreSQL ends in mid-statement costs no GET, and no write happens in part', async () => {
+test('001-144: a connection that PostgreSQL ends in mid-statement costs no GET, and no write happens in part', async () => {
 	const before = stories()
 	const holding = async (table, ask_) => {
 		const lock = lib.session()
@@ -275,7 +275,7 @@ test('clients that send their bodies drop by drop hold nobody up', async test =>
 	assert.ok(times[Math.floor(times.length * 0.99)] < (sanitized ? 5000 : 2000))
 })
 
-test('two hundred clients need no more connections than there are processes', async test => {
+test('001-010: two hundred clients need no more connections than there are processes', async test => {
 	let most = 0
 	const replies = await load(200, board, async () => {
 		for (let i = 0; i < 10; i++) {
@@ -305,7 +305,7 @@ test('an insight that comes into a state is counted once', async () => {
 	assert.equal(await count('open'), 0)
 })
 
-test('metrics are those of all processes, and none of them ever fell', async test => {
+test('001-147: metrics are those of all processes, and none of them ever fell', async test => {
 	const count = async () => {
 		const { text } = await ask(s, 'GET', '/metrics')
 		return Number(/^gnomon_http_requests_total\{route="get_board",method="GET",status="200"\} (\d+)$/m.exec(text)?.[1] ?? 0)

@@ -151,7 +151,7 @@ describe('sessions', () => {
 	})
 })
 
-describe('API keys', () => {
+describe('001-136: API keys', () => {
 	let t
 	const make = (scope, more = {}) => ok(post('/api/v1/users/me/tokens', { ...t.owner, json: { name: `Key ${scope}`, scope, ...more } }), 201)
 	before(async () => {

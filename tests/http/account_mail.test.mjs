@@ -160,7 +160,7 @@ describe('a forgotten password', () => {
 		await ok(login(user.email, word))
 		assert.equal(sql(`SELECT count(*) FROM identities WHERE user_id = ${lit(user.id)}`), '0')
 	})
-	test('001-038: the new password works, every session and key ends, and the token is used up: 400', async () => {
+	test('001-015, 001-038: the new password works, every session and key ends, and the token is used up: 400', async () => {
 		const user = await newUser()
 		const signedIn = await ok(login(user.email, password, {}))
 		const key = await ok(post('/api/v1/users/me/tokens', { token: user.token, json: { name: 'K', scope: 'read' } }), 201)
@@ -182,7 +182,7 @@ describe('a forgotten password', () => {
 		const replies = await Promise.all(['first long phrase', 'second long phrase'].map(secret => reset(token, secret)))
 		assert.deepEqual(replies.map(r => r.status).sort(), [204, 400])
 	})
-	test('a newer password ends the older links; an hour ends each', async () => {
+	test('001-015: a newer password ends the older links; an hour ends each', async () => {
 		const user = await newUser()
 		await forgot(user.email)
 		const { token: first } = await link(user.email, '/reset')

@@ -140,7 +140,7 @@ describe('a document that did not change', () => {
 	})
 })
 
-describe('a write with a key', () => {
+describe('001-144, 001-162: a write with a key', () => {
 	test('happens once, however often it is sent', async () => {
 		const key = unique(), from = count()
 		const first = await keyed(key, { title: 'Once' })

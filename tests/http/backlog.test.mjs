@@ -93,6 +93,17 @@ describe('a story\'s page', () => {
 		await goes(post(`${base}/stories/${t.project.key}-2`, { cookie, body: new URLSearchParams(again).toString(), headers: { Origin: origin, 'Content-Type': 'application/x-www-form-urlencoded' } }))
 		assert.equal((await story(2)).title, 'Mine')
 	})
+	test('tells what others changed of it when the form sends none of it', async () => {
+		const path = `${t.path}/stories/${t.stories[1].id}`
+		const was = await story(2)
+		await ok(patch(path, { ...t.owner, json: { version: was.version, title: 'Renamed', assigneeId: t.member.id, acceptanceCriteria: ['one', 'two'] } }))
+		await ok(patch(path, { ...t.owner, json: { version: was.version + 1, title: 'Renamed again', acceptanceCriteria: was.acceptanceCriteria } }))
+		const r = await send(`/stories/${t.project.key}-2`, { version: was.version, priority: 'urgent' })
+		assert.equal(r.status, 409)
+		const rows = [...r.text.matchAll(/<tr( class="changed")?><th scope="row">([^<]*)<\/th><td[^>]*>([^<]*)<\/td><td[^>]*>([^<]*)<\/td><\/tr>/g)].map(m => [Boolean(m[1]), ...m.slice(2)])
+		assert.deepEqual(rows, [[true, 'Assignee', 'Person member', was.assignee?.name ?? ''], [true, 'Title', 'Renamed again', was.title],
+			[true, 'Priority', was.priority[0].toUpperCase() + was.priority.slice(1), 'Urgent'], [false, 'Version', String(was.version + 2), String(was.version)]])
+	})
 	test('has tasks to add, tick and delete', async () => {
 		await goes(send(`/stories/${t.project.key}-2/tasks`, { storyId: t.stories[1].id, title: 'Step' }))
 		const [task] = (await story(2)).tasks

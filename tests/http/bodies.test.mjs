@@ -183,7 +183,7 @@ describe('bounds of the others', () => {
 	})
 })
 
-describe('data', () => {
+describe('001-132: data', () => {
 	const corpus = ["'", "''", '"', '\\', "\\'", ';', '--', '/*', "' OR '1'='1", "'; DROP TABLE stories; --", "'); DELETE FROM events; --", "$$; SELECT pg_sleep(10); $$", '$1', '$1$', ':title', ':body', '{page}', '{q: x}',
 		"\\x00", '%s%n%x', '${7*7}', '{{7*7}}', '{{{title}}}', '<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', '&lt;', 'javascript:alert(1)', '\u2028\u2029', '\u202e', '\ufeff', '\u0001\u001f\u007f',
 		'\t\n\r', 'é', 'e\u0301', 'ﬀ', '你好', '🙂', '👩‍👩‍👧‍👦', '\u{10ffff}', '\ufffd', '\uffff', 'İi', 'ß', ' leading', 'trailing ', 'null', 'true', '{}', '[1]', '{"a":1}', '\\u0041', 'E\'\\\'', '\\N', '{a,b}', '(1,2)']

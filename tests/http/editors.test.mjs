@@ -5,7 +5,7 @@ import { assert, get, join, lit, newUser, ok, patch, refused, rows, sql, tenant 
 
 const SECONDS = process.env.GNOMON_LONG ? 60 : 10
 
-test(`ten editors for ${SECONDS} s: 0 lost updates, the order stable, each conflict 409 with the current copy`, async () => {
+test(`001-165: ten editors for ${SECONDS} s: 0 lost updates, the order stable, each conflict 409 with the current copy`, async () => {
 	const t = await tenant({ stories: 0 })
 	sql(`INSERT INTO stories (workspace_id, project_id, title) SELECT ${lit(t.id)}, ${lit(t.project.id)}, 'S' || g FROM generate_series(1, 30) g`)
 	const stories = rows(`SELECT id, number FROM stories WHERE workspace_id = ${lit(t.id)} ORDER BY number`)

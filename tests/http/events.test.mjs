@@ -28,7 +28,7 @@ describe('one write, one event', () => {
 		assert.deepEqual(e.changes.owner_id, [null, t.member.id])
 		assert.equal('archived_at' in e.changes, false)
 	})
-	test('a story is created once', async () => {
+	test('001-029: a story is created once', async () => {
 		const from = revision(t)
 		const made = await ok(post(`${t.path}/stories`, { ...t.member, json: { title: 'New', estimate: 3, dueDate: '2027-01-31', acceptanceCriteria: ['a', 'b'] } }), 201)
 		const [e, ...more] = since(t, from)
@@ -50,7 +50,7 @@ describe('one write, one event', () => {
 		[{ acceptanceCriteria: ['one'] }, 'updated', { acceptance_criteria: [[], ['one']] }],
 		[{ priority: 'low', title: 'Both' }, 'updated', { priority: ['urgent', 'low'], title: ['Renamed', 'Both'] }],
 	]
-	test('a change says what was and what is', async () => {
+	test('001-029: a change says what was and what is', async () => {
 		let { version } = t.stories[0]
 		for (const [change, action, diff] of changes) {
 			const from = revision(t)

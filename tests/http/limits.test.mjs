@@ -89,7 +89,7 @@ describe('an address', () => {
 	})
 })
 
-describe('pages of other sites', () => {
+describe('001-134, 004-045: pages of other sites', () => {
 	const asked = (origin, more = {}) => s.call('OPTIONS', '/api/v1/projects', { headers: { Origin: origin, 'Access-Control-Request-Method': 'GET', ...more } })
 
 	test('that are named may ask', async () => {

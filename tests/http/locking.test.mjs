@@ -11,7 +11,7 @@ before(async () => {
 })
 
 describe('a stale version', () => {
-	test('is refused with the current copy', async () => {
+	test('001-061: is refused with the current copy', async () => {
 		await ok(change(0, { version: 1, title: 'Second' }))
 		for (const version of [1, 3, 99, 2147483647]) {
 			const error = await refused(change(0, { version, title: 'Third' }, t.member), 409, 'version_conflict')
@@ -50,7 +50,7 @@ describe('a stale version', () => {
 	})
 })
 
-test('of twelve who race with one version exactly one wins', async () => {
+test('003-011: of twelve who race with one version exactly one wins', async () => {
 	for (let round = 0, version = 1; round < 10; round++, version++) {
 		const from = revision(t)
 		const replies = await Promise.all(Array.from({ length: 12 }, (_, i) =>

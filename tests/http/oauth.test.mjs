@@ -199,7 +199,7 @@ describe('the way there and back', () => {
 	})
 })
 
-describe('what is refused', () => {
+describe('001-040: what is refused', () => {
 	test('bad state: 400, as JSON for programs and as a page for people', async () => {
 		claims()
 		const b = browser()
@@ -308,7 +308,7 @@ describe('what is refused', () => {
 })
 
 describe('accounts there are', () => {
-	test('links by a confirmed address, and the password stays', async () => {
+	test('001-013: links by a confirmed address, and the password stays', async () => {
 		const user = await newUser('Here Before')
 		sql(`UPDATE users SET email_verified_at = now() WHERE id = ${lit(user.id)}`)
 		claims({ email: user.email.toUpperCase(), name: 'Other Name' })

@@ -22,7 +22,7 @@ before(async () => {
 	doc = await ok(get(path))
 })
 
-test('every route that is no page is in it, and no other', () => {
+test('001-150: every route that is no page is in it, and no other', () => {
 	const routes = execFileSync(`${BIN}/gnomonctl`, ['routes'], { encoding: 'utf8' }).trim().split('\n')
 		.map(line => line.split(/\s+/))
 		.filter(([, , , , source]) => source.startsWith('sql/api/'))

@@ -158,7 +158,7 @@ describe('001-064: stories are put in order', () => {
 	})
 })
 
-describe('several stories are changed at once', () => {
+describe('001-161: several stories are changed at once', () => {
 	let t, ids
 	const bulk = json => patch(`${t.path}/stories`, { ...t.owner, json })
 	before(async () => {
