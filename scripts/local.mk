@@ -29,7 +29,7 @@ dist_nginxerrors_DATA = \
 dist_pkglibexec_SCRIPTS = scripts/stack
 
 EXTRA_DIST += \
-	scripts/bench scripts/check-style scripts/common.sh scripts/packages \
+	scripts/bench scripts/check-style scripts/common.sh scripts/hooks/pre-commit scripts/packages \
 	scripts/quickstart scripts/tap.awk scripts/test \
 	scripts/systemd/gnomon.sysusers.conf \
 	scripts/systemd/gnomon.tmpfiles.conf \

@@ -11,6 +11,16 @@ SELECT j.id, j.queue, j.kind, j.state, j.attempts, j.max_attempts AS "maxAttempt
    {state: AND j.state = ANY(:state)} {queue: AND j.queue = ANY(:queue)} {kind: AND j.kind = :kind}
  {page}
 
+-- GET /api/v1/workspaces/{ws}/jobs/{job}                             get_job
+-- How far a job is that something queued: its state, and why it failed.
+-- role:   admin
+-- path:   {job} uuid
+-- reply:  200 Job
+SELECT j.id, j.queue, j.kind, j.state, j.attempts, j.max_attempts AS "maxAttempts", j.run_at AS "runAt",
+       j.error, j.created_at AS "createdAt", j.finished_at AS "finishedAt"
+  FROM jobs j
+ WHERE j.workspace_id = gnomon.workspace() AND j.id = :job
+
 -- POST /api/v1/workspaces/{ws}/jobs/{job}/redrive                  redrive_job
 -- Queues a dead letter again, with all its attempts.
 -- role:   admin

@@ -362,10 +362,11 @@ finish(struct op *op, struct run *r)
 	    r->thresholds, &rows);
 	if (e)
 		return e;
-	log_info("agent_run", LOG_S("agent_key", r->agent->key),
-	    LOG_S("run_id", r->id), LOG_I("number", rows_int(rows, 0, 0)),
-	    LOG_S("status", status), LOG_I("findings", r->found),
-	    LOG_I("new", r->new), LOG_I("facts_ms", r->facts_ms));
+	log_info("agent_run", LOG_S("trace_id", op->trace),
+	    LOG_S("agent_key", r->agent->key), LOG_S("run_id", r->id),
+	    LOG_I("number", rows_int(rows, 0, 0)), LOG_S("status", status),
+	    LOG_I("findings", r->found), LOG_I("new", r->new),
+	    LOG_I("facts_ms", r->facts_ms));
 	return r->failed && r->failed == r->subjects
 	    ? op_fail(
 		  op, ERR_INTERNAL, "every subject failed: %s", r->errors->data)

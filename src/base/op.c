@@ -10,6 +10,7 @@ op_new(void *owner, const char *id, struct db *db)
 	struct op *op = mem_new(owner, struct op);
 
 	op->id = mem_dup(op, id);
+	op->trace = "";
 	op->db = db;
 	return op;
 }

@@ -14,6 +14,7 @@ struct json_object;
 struct op {
 	struct db *db; /* lent; NULL where no database is needed */
 	const char *id; /* request or job id, in every log line; never NULL */
+	const char *trace; /* 32 hexadecimal digits, in its log lines; or "" */
 	enum err err; /* the first failure; ERR_OK while there is none */
 	const char *why; /* its detail for the log; never sent to a client */
 	struct json_object *details; /* error.details for the client, or NULL */

@@ -935,7 +935,7 @@ http_serve(struct op *op, struct http_req *rq, struct http_resp *rs)
 		: op->err        ? LOG_INFO
 				 : LOG_DEBUG,
 	    "request", LOG_S("request_id", rq->id),
-	    LOG_S("method", rq->method_name),
+	    LOG_S("trace_id", op->trace), LOG_S("method", rq->method_name),
 	    LOG_S("route", rq->endpoint ? rq->endpoint->name : ""),
 	    LOG_I("status", rs->status),
 	    LOG_S("error", op->err ? info->word : ""), LOG_S("why", op->why),

@@ -27,6 +27,7 @@ enum {
 	LINES = 64, /* times processes: above nginx's kept connections */
 	BACKLOG = 4096, /* with 8, nginx answers 502 under load */
 	ID_MAX = 64,
+	TRACE_DIGITS = 32,
 	ROOMY = 100000, /* bytes that fit into any socket's buffer */
 	/* A connection idle for so long is not the one nginx takes next: it
 	 * prefers those just used. After a while any pause will do. */
@@ -251,6 +252,20 @@ request_id(void *owner, FCGX_Request *slot)
 	return auth_random_id(owner);
 }
 
+/* The trace a request belongs to, as nginx found it in traceparent or began it:
+ * the id of a request that nginx named itself is that of its trace. */
+static const char *
+trace_of(void *owner, FCGX_Request *slot)
+{
+	const char *given = FCGX_GetParam("GNOMON_TRACE", slot->envp);
+
+	if (given && strlen(given) == TRACE_DIGITS &&
+	    strspn(given, "0123456789abcdef") == TRACE_DIGITS &&
+	    strspn(given, "0") < TRACE_DIGITS)
+		return given;
+	return auth_random_id(owner);
+}
+
 /* Few, so that each may have a histogram of its own. */
 static const char *
 class_of(const struct http_req *rq)
@@ -303,6 +318,7 @@ answer(struct line *line, const struct fcgi_worker *w)
 	struct http_req rq;
 	int64_t from = now_us();
 
+	op->trace = trace_of(scratch, &line->fcgi);
 	seat_name(w->seat, op->id);
 	if (read_request(op, &line->fcgi, &rq)) {
 		http_serve(op, &rq, &rs);

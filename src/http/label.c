@@ -184,7 +184,8 @@ put_changed(struct op *op, const struct http_req *rq, struct json_object *copy,
     struct json_object *c, struct json_object *fields)
 {
 	struct op *apart = op_new(op, op->id, op->db);
-	struct db_call calls[2] = {{.stmt = NULL}, {.stmt = &stmt_changed_fields}};
+	struct db_call calls[2] = {
+	    {.stmt = NULL}, {.stmt = &stmt_changed_fields}};
 	const char *id =
 	    json_object_get_string(json_object_object_get(copy, "id"));
 	int64_t behind = version_of(copy) - version_of(rq->json);

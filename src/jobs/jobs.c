@@ -220,6 +220,18 @@ finish(struct op *op, const char *queue, const struct job *job,
 	return e;
 }
 
+/* A job begins a trace, by its id without the dashes. */
+static const char *
+trace_of(void *owner, const char *id)
+{
+	struct buf *b = buf_new(owner, strlen(id) + 1);
+
+	for (; *id; id++)
+		if (*id != '-')
+			buf_char(b, *id);
+	return b->data;
+}
+
 static enum err
 work(struct op *op, const char *only, const char *except, const char *lease,
     bool *out_done, bool *out_good)
@@ -242,13 +254,14 @@ work(struct op *op, const char *only, const char *except, const char *lease,
 	    .payload = op_json(
 		op, json_tokener_parse(rows_get(op, rows, 0, "payload")))};
 	mine = op_new(op, job.id, op->db);
+	mine->trace = trace_of(mine, job.id);
 	how = run(mine, &job);
 	*out_good = !how;
 	if (how) {
 		failure =
 		    mem_fmt(op, "%s: %s", err_info(mine->err)->word, mine->why);
 		log_error("job_failed", LOG_S("job", job.id),
-		    LOG_S("kind", job.kind),
+		    LOG_S("trace_id", mine->trace), LOG_S("kind", job.kind),
 		    LOG_S("error", err_info(mine->err)->word),
 		    LOG_S("why", mine->why));
 	}

@@ -1,7 +1,7 @@
 // What becomes of a job that fails: the row says why, and it is tried again.
 import { execFileSync } from 'node:child_process'
 import { after, test } from 'node:test'
-import { assert, BIN, browser, call, lit, ok, origin, post, rows, session as newSession, sql, tenant } from '../http/lib.mjs'
+import { assert, BIN, browser, call, get, lit, ok, origin, post, refused, rows, session as newSession, sql, tenant } from '../http/lib.mjs'
 
 // ended at the end whatever happened: an open one would keep this process
 const sessions = []
@@ -25,6 +25,72 @@ test('a job that fails in the middle of a transaction is queued again, with the 
 	}
 	sql(`UPDATE jobs SET state = 'dead' WHERE id = ${lit(job)}`)
 	assert.equal(row, 'queued|1|t|t')
+})
+
+const until = async (what, ms = 60000) => {
+	for (const end = Date.now() + ms; Date.now() < end; await pause(100)) if (await what()) return true
+	return false
+}
+const metric = async line => Number(new RegExp(`^${line.replace(/[{}]/g, '\\$&')} (\\d+)`, 'm').exec((await get('/metrics')).text)?.[1] ?? 0)
+const kind = 'agent:sprint_risk:run'
+
+test('003-028, 001-145, 003-022: a poison job is tried with growing, jittered pauses, lies among the dead, and is queued again by an admin', async () => {
+	const t = await tenant({ roles: ['member'], stories: 0 })
+	const poison = '{"trigger":"manual","at":"no time"}'
+	const jobs = sql(`INSERT INTO jobs (workspace_id, queue, kind, payload) SELECT ${lit(t.id)}, 'automation', ${lit(kind)}, ${lit(poison)} FROM generate_series(1, 4) RETURNING id`).split('\n')
+	const names = { retried: `gnomon_jobs_total{queue="automation",kind="${kind}",outcome="retried"}`, dead: `gnomon_jobs_total{queue="automation",kind="${kind}",outcome="dead"}`,
+		done: `gnomon_jobs_total{queue="automation",kind="${kind}",outcome="succeeded"}`, time: `gnomon_job_duration_seconds_count{queue="automation",kind="${kind}"}`, lying: 'gnomon_jobs_queued{queue="automation",state="dead"}' }
+	const measured = async () => Object.fromEntries(await Promise.all(Object.entries(names).map(async ([name, line]) => [name, await metric(line)])))
+	const was = await measured()
+	const pauses = { 1: [30, 37.5], 2: [120, 150] }
+	for (const [attempt, [least, most]] of Object.entries(pauses)) {
+		const found = () => rows(`SELECT id, attempts, state, extract(epoch FROM run_at - now()) AS pause FROM jobs WHERE workspace_id = ${lit(t.id)} AND attempts = ${attempt} AND state = 'queued' AND run_at > now()`)
+		const seen = new Map() // as soon as each is back: the clock runs
+		assert.ok(await until(() => found().forEach(j => seen.has(j.id) || seen.set(j.id, j.pause)) || seen.size === jobs.length), `${seen.size} of ${jobs.length}`)
+		for (const seconds of seen.values()) assert.ok(seconds <= most && seconds > least - 10, `${seconds} s after attempt ${attempt}`)
+		assert.equal(new Set([...seen.values()].map(s => Math.round(s * 1000))).size, jobs.length, 'no two wait alike')
+		sql(`UPDATE jobs SET run_at = now() WHERE workspace_id = ${lit(t.id)}`)
+	}
+	assert.ok(await until(() => sql(`SELECT count(*) FROM jobs WHERE workspace_id = ${lit(t.id)} AND state = 'dead'`) === String(jobs.length)))
+	const { items } = await ok(get(`${t.base}/jobs?state=dead`, t.owner))
+	assert.deepEqual(items.map(j => [j.id, j.attempts]).sort(), jobs.map(id => [id, 3]).sort())
+	for (const j of items) assert.match(j.error, /no time/)
+	await refused(get(`${t.base}/jobs?state=dead`, t.member), 403, 'forbidden')
+	await refused(post(`${t.base}/jobs/${jobs[0]}/redrive`, t.member), 403, 'forbidden')
+	// what was wrong is mended, and it is sent on its way again
+	sql(`UPDATE jobs SET payload = '{"trigger":"manual"}' WHERE workspace_id = ${lit(t.id)}`)
+	const again = await ok(post(`${t.base}/jobs/${jobs[0]}/redrive`, t.owner), 202)
+	assert.deepEqual([again.id, again.state, again.attempts], [jobs[0], 'queued', 0])
+	assert.ok(await until(() => stateOf(jobs[0]) === 'succeeded'))
+	await refused(post(`${t.base}/jobs/${jobs[0]}/redrive`, t.owner), 409, 'illegal_state')
+	const is = await measured()
+	assert.ok(is.retried >= was.retried + 8 && is.dead >= was.dead + 4 && is.done > was.done && is.time >= was.time + 13 && is.lying >= was.lying + 3, JSON.stringify({ was, is }))
+})
+
+test('003-005, 000-107: what takes its time is answered 202 with a job, whose end is asked for; queues are as documented', async () => {
+	const t = await tenant({ stories: 2 })
+	const { jobId } = await ok(post(`${t.base}/agents/sprint_risk/run`, t.owner), 202)
+	const job = () => ok(get(`${t.base}/jobs/${jobId}`, t.owner))
+	assert.deepEqual([(await job()).id, (await job()).kind, (await job()).queue], [jobId, kind, 'automation'])
+	assert.ok(await until(async () => (await job()).state === 'succeeded'), JSON.stringify(await job()))
+	const { items: [run] } = await ok(get(`${t.base}/agents/runs`, t.owner))
+	assert.equal(run.agentKey, 'sprint_risk')
+	assert.equal((await ok(get(`${t.base}/agents/runs/${run.id}`, t.owner))).triggerType, 'manual')
+	// mail is of notifications; the worker takes up whatever queue a job stands in
+	await ok(post(`${t.base}/invitations`, { ...t.owner, json: { email: 'queued@example.org', role: 'viewer' } }), 201)
+	sql(`INSERT INTO jobs (workspace_id, queue, kind, payload) SELECT ${lit(t.id)}, q, ${lit(kind)}, '{"trigger":"manual"}' FROM unnest('{cleanup,ai-low}'::text[]) q`)
+	const seen = () => sql(`SELECT string_agg(DISTINCT queue, ' ' ORDER BY queue) FROM jobs WHERE workspace_id = ${lit(t.id)} AND state = 'succeeded'`)
+	assert.ok(await until(() => seen() === 'ai-low automation cleanup notifications'), seen())
+	for (const queue of ['automation', 'notifications', 'cleanup', 'ai-low']) assert.ok((await ok(get(`${t.base}/jobs?queue=${queue}`, t.owner))).items.every(j => j.queue === queue))
+})
+
+test('003-021: /metrics has what the web processes and the worker count', async () => {
+	const { text } = await get('/metrics')
+	for (const name of ['gnomon-web', 'gnomon-worker']) {
+		assert.match(text, new RegExp(`^gnomon_processes\\{process="${name}"\\} [1-9]`, 'm'))
+		assert.match(text, new RegExp(`^process_resident_memory_bytes\\{process="${name}"\\} [1-9]`, 'm'))
+	}
+	for (const family of ['gnomon_http_requests_total', 'gnomon_jobs_total', 'gnomon_job_duration_seconds', 'gnomon_jobs_queued']) assert.match(text, new RegExp(`^# TYPE ${family} `, 'm'))
 })
 
 /** A job that no worker of the stack knows, as claimed before; gives its id. */

@@ -51,7 +51,7 @@ test('001-122: they are listed', () => {
 	} catch (error) {
 		list = error.stderr
 	}
-	for (const kind of ['sprints:snapshot', 'sprints:auto_complete', 'metrics:aggregate']) assert.ok(list.split('\n').includes(kind), list)
+	for (const kind of ['sprints:snapshot', 'sprints:auto_complete', 'metrics:aggregate', 'agent:sprint_risk:run']) assert.ok(list.split('\n').includes(kind), list)
 })
 
 test('001-122: after midnight there, and once, the day that ended is queued', () => {

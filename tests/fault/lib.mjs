@@ -189,10 +189,13 @@ export async function load(clients, request, work) {
 		while (going) replies.push(await request(agent))
 	}
 	const all = Promise.all(Array.from({ length: clients }, client))
-	await work()
-	going = false
-	await all
-	agent.destroy()
+	try {
+		await work()
+	} finally { // or they would ask on through the tests that follow
+		going = false
+		await all
+		agent.destroy()
+	}
 	return replies
 }
 

@@ -261,7 +261,7 @@ describe('the profile', () => {
 		const r = await me(user.token)
 		assert.doesNotMatch(r.text, /argon2|hash/i)
 	})
-	test('001-042: a sparse update is kept, and the rest stays', async () => {
+	test('001-042, 001-161: a sparse update is kept, and the rest stays', async () => {
 		const u = await newUser('Before')
 		const read = () => ok(me(u.token))
 		assert.equal((await ok(patch('/api/v1/users/me', { ...u, json: { name: 'After' } }))).name, 'After')

@@ -2,6 +2,7 @@
 // not happen twice (Idempotency-Key).
 import { before, describe, test } from 'node:test'
 import { assert, browser, call, csrf, get, insights, lit, newKey, ok, origin, patch, pointers, post, refused, session, sql, state, tenant, unique } from './lib.mjs'
+import { ownServer } from './server.mjs'
 
 let t
 const count = () => Number(sql(`SELECT count(*) FROM stories WHERE workspace_id = ${lit(t.id)}`))
@@ -53,6 +54,28 @@ describe('a document that did not change', () => {
 		// each process makes it at most once before it knows
 		assert.ok(replies.filter(r => r.headers['x-cache'] === 'hit').length >= 20)
 		assert.equal((await get(path, { ...u.owner, headers: { 'If-None-Match': fresh.headers.etag } })).status, 304)
+	})
+	test('001-140: who asks for a board again gets what memcached holds, until somebody writes', async () => {
+		const u = await tenant({ roles: ['viewer'], stories: 2 })
+		// one process: another has to learn first what there is
+		const own = await ownServer({ workers: 1, slow: 1, env: { MEMCACHED: process.env.MEMCACHED, GNOMON_SECRET_FILE: process.env.GNOMON_SECRET_FILE } })
+		try {
+			const ask = user => own.call('GET', `${u.path}/board`, { token: user.token })
+			const first = await ask(u.owner)
+			assert.notEqual(first.headers['x-cache'], 'hit')
+			const second = await ask(u.viewer)
+			assert.equal(second.headers['x-cache'], 'hit')
+			assert.equal(second.text, first.text)
+			await ok(patch(`${u.path}/stories/${u.stories[0].id}`, { ...u.owner, json: { version: 1, title: 'Written' } })) // by another server
+			const third = await ask(u.viewer)
+			assert.notEqual(third.headers['x-cache'], 'hit')
+			assert.match(third.text, /"Written"/)
+			const fourth = await ask(u.owner)
+			assert.equal(fourth.headers['x-cache'], 'hit')
+			assert.equal(fourth.text, third.text)
+		} finally {
+			await own.close()
+		}
 	})
 	test("is not taken for another list's, another order's or another project's", async () => {
 		const tag = (await get(`${t.path}/stories?limit=2`, t.owner)).headers.etag

@@ -22,6 +22,16 @@ export const origin = URL_.origin
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
 
+/** 001-159: whatever the API refuses, and whoever says it, has one shape. */
+function checkEnvelope({ status, headers, text, json }, what) {
+	const wrong = why => new Error(`${what}: ${status} is no error of ours (${why}): ${text.slice(0, 300)}`)
+	if (!/^application\/json/.test(headers['content-type'] ?? '')) throw wrong('it is not JSON')
+	if (Object.keys(json ?? {}).join() !== 'error' || Object.keys(json.error).join() !== 'code,message,details,requestId') throw wrong('its keys')
+	const { code, message, details, requestId } = json.error
+	if (!/^[a-z_]+$/.test(code) || typeof message !== 'string' || !message || typeof details !== 'object' || Array.isArray(details)) throw wrong('its values')
+	if (requestId !== headers['x-request-id']) throw wrong('its request id')
+}
+
 /**
  * One request, to the server under test or to `at`. `json` is sent as JSON, `form` as a form, `body` as it is. A
  * redirect is not followed. Answers {status, headers, text, json}; json is
@@ -54,7 +64,12 @@ export function call(method, path, { token, cookie, json, form, body, headers = 
 				} catch {
 					// not JSON
 				}
-				resolve(reply)
+				try {
+					if (reply.status >= 400 && path.startsWith('/api/') && method !== 'HEAD') checkEnvelope(reply, `${method} ${path.slice(0, 200)}`)
+					resolve(reply)
+				} catch (error) {
+					reject(error)
+				}
 			})
 		})
 		rq.on('error', reject)

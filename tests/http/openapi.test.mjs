@@ -1,6 +1,7 @@
 // What the API says of itself: OpenAPI 3.1 for programs, help pages for people.
 // That the document is valid and its examples fit is tests/unit/test_openapi.c.
 import { execFileSync } from 'node:child_process'
+import http from 'node:http'
 import { before, describe, test } from 'node:test'
 import { assert, BIN, call, get, newUser, ok, post } from './lib.mjs'
 
@@ -96,6 +97,38 @@ describe('it is true:', () => {
 		await ok(get(`${at}?limit=${of('limit').maximum}`, user))
 		assert.equal((await get(`${at}?limit=${of('limit').maximum + 1}`, user)).status, 422)
 		await ok(get(`${at}?severity=${of('severity').items.enum.join()}`, user))
+	})
+})
+
+test('001-159: every refusal, of whatever status, is the Error of the document', async () => {
+	const user = await newUser()
+	const { properties, required } = doc.components.schemas.Error.properties.error
+	const at = `/api/v1/workspaces/${user.slug}`
+	const made = await ok(post(`${at}/projects`, { ...user, json: { key: 'ERR', name: 'Errors' } }), 201)
+	const stories = `/api/v1/projects/${made.id}/stories`
+	const story = await ok(post(stories, { ...user, json: { title: 'One' } }), 201)
+	const json = { 'Content-Type': 'application/json' }
+	for (const [status, reply] of [
+		[400, post('/api/v1/auth/reset-password', { json: { token: 'none', password: 'long enough it is' } })], [401, get('/api/v1/users/me')],
+		[403, post(`${at}/projects`, { token: (await ok(post('/api/v1/users/me/tokens', { ...user, json: { name: 'R', scope: 'read' } }), 201)).token, json: { key: 'NO', name: 'No' } })],
+		[404, get('/api/v1/projects/NOTHING', user)], [404, get('/api/v1/no/such/address', user)], [405, call('PUT', '/api/v1/projects', user)],
+		[409, call('PATCH', `${stories}/${story.id}`, { ...user, json: { version: 9, title: 'x' } })], [413, post(stories, { ...user, body: ' '.repeat((1 << 20) + 1), headers: json })],
+		[415, post(stories, { ...user, body: 'x', headers: { 'Content-Type': 'text/plain' } })], [422, post(stories, { ...user, json: {} })]]) {
+		const r = await reply
+		assert.equal(r.status, status, r.text)
+		assert.deepEqual(Object.keys(r.json.error).sort(), [...required].sort())
+		assert.ok(properties.code.enum.includes(r.json.error.code), r.text)
+		assert.equal(r.json.error.requestId, r.headers['x-request-id'])
+	}
+	// all others of the suite are held to it where they are asked: lib.mjs
+	await assert.rejects(call('GET', '/api/v1/x', { at: { hostname: '127.0.0.1', port: await notOurs() } }), /is no error of ours/)
+})
+
+/** The port of a server that refuses in words of its own. */
+const notOurs = () => new Promise(resolve => {
+	const other = http.createServer((rq, rs) => rs.writeHead(404, { 'Content-Type': 'text/html' }).end('<h1>Not Found</h1>')).listen(0, '127.0.0.1', () => {
+		other.unref()
+		resolve(other.address().port)
 	})
 })
 

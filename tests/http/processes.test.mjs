@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import { after, before, describe, test } from 'node:test'
-import { assert, BIN, insights, lit, ok, refused, sql, tenant, unique, password } from './lib.mjs'
+import { assert, BIN, insights, lit, ok, refused, sql, sqlLater, tenant, unique, password } from './lib.mjs'
 import { ownServer, sleep, until } from './server.mjs'
 
 let t, s, board, token
@@ -17,6 +17,32 @@ before(async () => {
 	board = `${t.path}/board`
 })
 after(() => s.close())
+
+/**
+ * Clients ask and ask while something is broken again and again, though never
+ * before all that was asked when it last broke has its answer: so nothing is met
+ * twice, however busy the machine.
+ */
+async function broken(rounds, clients, breakIt) {
+	let going = true
+	const asked = new Set()
+	const all = clients.map(async client => {
+		while (going) {
+			const one = client()
+			asked.add(one)
+			const over = () => asked.delete(one)
+			one.then(over, over)
+			await one
+		}
+	})
+	for (let i = 0; i < rounds; i++) {
+		await sleep(150)
+		await breakIt(i)
+		await Promise.allSettled(asked)
+	}
+	going = false
+	await Promise.all(all)
+}
 
 const ask = (path = board, options = {}) => s.call('GET', path, { token, ...options })
 const settle = async () => assert.ok(await until(async () => (await ask()).status === 200), 'the server is back')
@@ -38,10 +64,14 @@ describe('one request, one round trip', () => {
 		await ok(ask_())
 	})
 	after(() => one.close())
+	// what begins with a new connection (an old one was lost) is asked anew, and measured again
 	const trips = async reply => {
-		const from = one.wire.syncs
-		await ok(reply())
-		return one.wire.syncs - from
+		for (let tries = 0; tries < 5; tries++) {
+			const [from, connections] = [one.wire.syncs, one.wire.backends.size]
+			await ok(reply())
+			if (one.wire.backends.size === connections) return one.wire.syncs - from
+		}
+		return assert.fail('five connections were lost in a row')
 	}
 	test('whatever is read or written', async () => {
 		const { list: [insight] } = insights(t)
@@ -49,14 +79,46 @@ describe('one request, one round trip', () => {
 			`${t.path}/stories?status=done`, `${t.path}/stories/${t.stories[0].id}`, `${t.path}/sprints`, `${t.base}/members`, `${t.base}/agents/configs`, `${t.base}/ai/usage`]
 		for (const path of reads) {
 			const taken = []
-			for (let i = 0; i < 4; i++) taken.push(await trips(() => ask_(path))) // the first prepares
-			// on a busy machine a connection may be lost, and its request asked again
-			assert.deepEqual(taken.sort().slice(0, 3), [1, 1, 1], path)
+			for (let i = 0; i < 3; i++) taken.push(await trips(() => ask_(path))) // the first prepares
+			assert.deepEqual(taken, [1, 1, 1], path)
 		}
 		const change = json => () => one.call('PATCH', `${t.path}/stories/${t.stories[0].id}`, { token, json })
 		assert.equal(await trips(change({ version: 1, title: 'One trip' })), 1)
 		assert.equal(await trips(change({ version: 2, title: 'Another', status: 'done' })), 1)
 		assert.equal(await trips(() => one.call('PATCH', `${t.base}/insights/${insight.id}`, { token, json: { version: 1, action: 'acknowledge' } })), 1)
+	})
+	test('001-139: of so many statements as ever, however much there is to read', async () => {
+		const u = await tenant({ stories: 2 })
+		const mine = (await ok(one.call('POST', '/api/v1/auth/login', { json: { email: u.owner.email, password } }))).accessToken
+		const paths = [`${u.path}/board`, `${u.path}/stories?limit=200`, `${u.path}/stories/${u.stories[0].id}`, `${u.path}/epics`, `${u.path}/tasks?limit=200`, `${u.path}/dependencies`,
+			`${u.path}/sprints`, `${u.path}/events?limit=200`, `${u.path}/stories/${u.stories[0].id}/comments`, `${u.base}/members`, `${u.base}/insights?limit=200`, `${u.base}/search?q=much`]
+		const count_ = async () => {
+			const found = {}
+			for (const path of paths) {
+				let taken
+				await trips(async () => {
+					const from = one.wire.statements
+					const r = await one.call('GET', path, { token: mine })
+					taken = one.wire.statements - from
+					return r
+				})
+				found[path] = taken
+			}
+			return found
+		}
+		await count_() // prepares
+		const few = await count_()
+		sql(`WITH made AS (INSERT INTO stories (workspace_id, project_id, title, assignee_id) SELECT ${lit(u.id)}, ${lit(u.project.id)}, 'Much ' || g, ${lit(u.owner.id)} FROM generate_series(1, 150) g RETURNING workspace_id, project_id, id),
+		     tasks AS (INSERT INTO tasks (workspace_id, project_id, story_id, title) SELECT workspace_id, project_id, ${lit(u.stories[0].id)}, 'Task' FROM made),
+		     epics AS (INSERT INTO epics (workspace_id, project_id, title) SELECT workspace_id, project_id, 'Much' FROM made LIMIT 30),
+		     needs AS (INSERT INTO dependencies (workspace_id, project_id, source_id, target_id, dependency_type) SELECT workspace_id, project_id, ${lit(u.stories[0].id)}, id, 'blocks' FROM made)
+		     INSERT INTO comments (workspace_id, entity_type, entity_id, author_id, body) SELECT workspace_id, 'story', ${lit(u.stories[0].id)}, ${lit(u.owner.id)}, 'Much' FROM made`)
+		insights(u, 40)
+		const many = await count_()
+		assert.ok((await ok(one.call('GET', `${u.path}/board`, { token: mine }))).columns[0].stories.length > 150)
+		assert.deepEqual(many, few)
+		// enter, and one statement a part of the document
+		assert.ok(Object.values(many).every(n => n >= 2 && n <= 8), JSON.stringify(many))
 	})
 	test('a refusal, too', async () => {
 		const from = one.wire.syncs
@@ -154,37 +216,28 @@ describe('the database', () => {
 			await Promise.all(Array.from({ length: 20 }, () => ok(ask())))
 		}
 	})
-	// a read is asked again once: that it is met twice is rare, and told
-	test('ends them under load: next to no read fails, no write happens twice', async () => {
-		const end = Date.now() + 3000
+	test('ends them under load: no read fails, no write happens twice', async c => {
+		const from = count()
 		const failed = []
 		let reads = 0, written = 0, lost = 0
-		const from = count()
-		const readers = Array.from({ length: 6 }, async () => {
-			while (Date.now() < end) {
-				const r = await ask()
-				reads++
-				if (r.status !== 200) failed.push(`${r.status} ${r.text.slice(0, 100)}`)
-			}
-		})
-		const writers = Array.from({ length: 2 }, async () => {
-			while (Date.now() < end) {
-				const r = await s.call('POST', `${t.path}/stories`, { token, json: { title: 'Under fire' } })
-				if (r.status === 201) written++
-				else {
-					await refused(r, 503, 'unavailable')
-					lost++
-				}
-			}
-		})
-		while (Date.now() < end) {
-			const pids = s.wire.pids()
-			if (pids.length) sql(`SELECT pg_terminate_backend(p) FROM unnest(ARRAY[${pids}]) p`)
-			await sleep(250)
+		const read = async () => {
+			const r = await ask()
+			reads++
+			if (r.status !== 200) failed.push(`${r.status} ${r.text.slice(0, 100)}`)
 		}
-		await Promise.all([...readers, ...writers])
-		assert.ok(failed.length <= Math.max(1, reads / 200) && failed.every(f => f.startsWith('503')), failed.join())
-		assert.ok(reads > 5)
+		const write = async () => {
+			const r = await s.call('POST', `${t.path}/stories`, { token, json: { title: 'Under fire' } })
+			if (r.status === 201) return written++
+			await refused(r, 503, 'unavailable')
+			return lost++
+		}
+		await broken(8, [...Array(6).fill(read), ...Array(2).fill(write)], async () => {
+			const pids = s.wire.pids()
+			if (pids.length) await sqlLater(`SELECT pg_terminate_backend(p, 5000) FROM unnest(ARRAY[${pids}]) p`)
+		})
+		c.diagnostic(`${reads} reads, ${written} writes done and ${lost} unknown`)
+		assert.deepEqual(failed, [])
+		assert.ok(reads > 20, `${reads} reads`)
 		const made = count() - from
 		assert.ok(made >= written && made <= written + lost, `${made} made, ${written} told, ${lost} unknown`)
 	})
@@ -230,31 +283,21 @@ describe('processes', () => {
 		await settle()
 		assert.match(s.log(), /"event":"worker_died"/)
 	})
-	test('killed under load: what is lost is at most what it was answering', async c => {
+	test('killed under load: no read is lost', async c => {
 		await settle()
-		const end = Date.now() + 4000
 		const failed = []
-		let reads = 0, killed = 0
-		const readers = Array.from({ length: 8 }, async () => {
-			while (Date.now() < end) {
-				const r = await ask('/api/v1/users/me')
-				reads++
-				if (r.status !== 200) failed.push(r.status)
-			}
-		})
-		while (Date.now() < end - 300) {
+		let reads = 0
+		await broken(12, Array(8).fill(async () => {
+			const r = await ask('/api/v1/users/me')
+			reads++
+			if (r.status !== 200) failed.push(`${r.status} ${r.text.slice(0, 100)}`)
+		}), i => {
 			const pids = s.workers()
-			if (pids.length) {
-				process.kill(pids[killed % pids.length], 'SIGKILL')
-				killed++
-			}
-			await sleep(250)
-		}
-		await Promise.all(readers)
-		assert.ok(reads > 20 && killed > 5, `${reads} reads, ${killed} killed`)
-		// nginx repeats a read on a kept connection that broke; on a new one it does not
-		c.diagnostic(`${failed.length} of ${reads} reads failed with ${killed} processes killed`)
-		assert.ok(failed.length <= killed && failed.every(status => status === 503), `${failed}`)
+			if (pids.length) process.kill(pids[i % pids.length], 'SIGKILL')
+		})
+		c.diagnostic(`${reads} reads`)
+		assert.deepEqual(failed, [])
+		assert.ok(reads > 20, `${reads} reads`)
 		await settle()
 	})
 	test('SIGHUP under load: new processes, and not a request is lost', async c => {
@@ -279,7 +322,7 @@ describe('processes', () => {
 		c.diagnostic(`${failed.length} of ${asked} requests failed in ${reloads} reloads`)
 		assert.deepEqual(failed, [])
 		assert.equal(s.web.exitCode, null)
-		assert.ok(await until(() => s.workers().length === 5 && !s.workers().some(pid => first.includes(pid)), 15000), `${first} became ${s.workers()}`)
+		assert.ok(await until(() => s.workers().length === 5 && !s.workers().some(pid => first.includes(pid)), 60000), `${first} became ${s.workers()}`)
 		await settle()
 	})
 	test('a second master does not take the socket', async () => {

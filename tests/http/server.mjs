@@ -29,6 +29,7 @@ const socketOf = conninfo => {
 class Wire {
 	syncs = 0
 	kept = 0 // statements prepared under a name
+	statements = 0 // executed (Execute messages)
 	backends = new Set()
 	links = new Set()
 	open = true
@@ -76,6 +77,7 @@ class Wire {
 		}
 		while (b.length >= 5 && b.length > b.readInt32BE(1)) {
 			if (b[0] === 0x50 && b[5] !== 0) this.kept++
+			if (b[0] === 0x45) this.statements++
 			if (b[0] === 0x53) {
 				this.syncs++
 				if (this.cutAfter > 0 && --this.cutAfter === 0) link.cutNext = true
