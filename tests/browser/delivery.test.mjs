@@ -75,7 +75,7 @@ for (const script of [false, true])
 		})
 		after(() => Promise.all([ada, ben].map(p => p?.page.context().close())))
 
-		test('she signs up, and the mail lets her in', async () => {
+		test('001-154, register and login: she signs up, and the mail lets her in', async () => {
 			await ada.page.goto('/')
 			await ada.follow('Create an account')
 			await ada.fill('Your name', ada.name)
@@ -100,7 +100,7 @@ for (const script of [false, true])
 			assert.equal(await ada.page.locator('h1').innerText(), 'Overview')
 		})
 
-		test('she makes a workspace and its first project', async () => {
+		test('001-154, project and members: she makes a workspace and its first project', async () => {
 			await ada.follow('Workspaces', 'nav')
 			await ada.follow('New workspace')
 			await ada.fill('Name', 'Bakery')
@@ -116,7 +116,7 @@ for (const script of [false, true])
 			assert.equal(ada.at(), here)
 		})
 
-		test('she invites him; the mail comes, and he joins by it', async () => {
+		test('001-154, project and members: she invites him; the mail comes, and he joins by it', async () => {
 			await ada.follow('Members', 'nav')
 			await ada.fill('E-mail address', ben.email)
 			await ada.choose('Role', 'Member', 'section[aria-labelledby=invite]')
@@ -148,7 +148,7 @@ for (const script of [false, true])
 			assert.deepEqual((await ben.row('BR-2')).slice(1, 6), ['BR-2', 'Sell it at the door', 'Backlog', 'Medium', '3'])
 		})
 
-		test('she plans a sprint of two of them and starts it', async () => {
+		test('001-154, sprint plan and run: she plans a sprint of two of them and starts it', async () => {
 			await ada.follow('Sprints', 'nav')
 			await ada.fill('Goal', 'Bread on the street')
 			await ada.fill('First day', new Date().toISOString().slice(0, 10))
@@ -164,7 +164,7 @@ for (const script of [false, true])
 			assert.match(await ada.says(), /The sprint has started/)
 		})
 
-		test('he moves stories over the board', async () => {
+		test('001-154, sprint plan and run: he moves stories over the board', async () => {
 			const column = name => ben.page.locator('.board section', { has: ben.page.getByRole('heading', { name, exact: true }) })
 			const move = async (key, to) => {
 				await ben.choose(`Move ${key} to`, to)
@@ -200,7 +200,7 @@ for (const script of [false, true])
 			assert.equal(ben.at(), `${here}/stories/BR-1`)
 		})
 
-		test('the sprint is completed, and what is not done goes on in the next', async () => {
+		test('001-154, sprint plan and run: the sprint is completed, and what is not done goes on in the next', async () => {
 			await ada.follow('Sprints', 'nav')
 			await ada.follow('Sprint 1')
 			await ada.follow('Complete sprint')

@@ -250,7 +250,7 @@ test('each number in an insight leads to the fact that supports it', { skip }, a
   await page.context().close();
 });
 
-test('a stale form shows both versions and can be applied again', { skip }, async () => {
+test('001-154, concurrent edit: a stale form shows both versions and can be applied again', { skip }, async () => {
   const [mine, theirs] = [await open({ javaScriptEnabled: false }), await open({ javaScriptEnabled: false })];
 
   await mine.goto(found.story);

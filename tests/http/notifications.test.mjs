@@ -170,7 +170,7 @@ test('a sprint that starts or is completed is told to those of the project', asy
 	assert.deepEqual((await list(t, t.viewer)).filter(x => x.kind === 'sprint'), [])
 })
 
-describe('000-012: in-app notifications', () => {
+describe('000-012, 000-051: in-app notifications', () => {
 	test('000-012: an insight is a notification of its targets, listed with where it leads', async () => {
 		const t = await tenant({ roles: ['member'] })
 		const { list: [insight] } = insights(t)
