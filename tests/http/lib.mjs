@@ -65,14 +65,18 @@ export function call(method, path, { token, cookie, json, form, body, headers = 
 					// not JSON
 				}
 				try {
-					if (reply.status >= 400 && path.startsWith('/api/') && method !== 'HEAD') checkEnvelope(reply, `${method} ${path.slice(0, 200)}`)
+					// people who come back from another service get a page
+					const isPage = /text\/html/.test(out.Accept ?? '')
+					if (reply.status >= 400 && path.startsWith('/api/') && method !== 'HEAD' && !isPage) checkEnvelope(reply, `${method} ${path.slice(0, 200)}`)
 					resolve(reply)
 				} catch (error) {
 					reject(error)
 				}
 			})
 		})
-		rq.on('error', reject)
+		// nginx closes a line that idles, perhaps just when it is used again: then nobody has read the request
+		rq.on('error', error => (rq.reusedSocket && error.code === 'ECONNRESET'
+			? resolve(call(method, path, { body, headers: out, via: new http.Agent({ keepAlive: false }), at })) : reject(error)))
 		rq.setTimeout(60000, () => rq.destroy(new Error(`${method} ${path}: no answer in 60 s`)))
 		if (body !== undefined) rq.write(body)
 		rq.end()
