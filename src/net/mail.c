@@ -15,6 +15,8 @@ enum {
 	ADDRESS_MAX = 254,
 	WORD_BYTES = 42, /* of text in one encoded word: 56 of base64 */
 	LINE_MAX_ = 76, /* RFC 2045 section 6.7 */
+	ID_MAX = 64,
+	LINK_MAX = 900, /* a line may have 998, RFC 5322 section 2.1.1 */
 };
 
 /* ---- addresses and header text */
@@ -255,6 +257,8 @@ is_link(const char *url)
 {
 	if (!text_starts(url, "https://") && !text_starts(url, "http://"))
 		return false;
+	if (strlen(url) > LINK_MAX)
+		return false;
 	for (const char *c = url; *c; c++)
 		if (*c <= ' ' || *c >= 0x7f || *c == '<' || *c == '>' ||
 		    *c == ',')
@@ -266,7 +270,8 @@ is_link(const char *url)
 static char *
 id_of(void *owner, const char *id)
 {
-	char *safe = mem_dup(owner, id ? id : "");
+	char *safe =
+	    mem_dup_n(owner, id ? id : "", id ? strnlen(id, ID_MAX) : 0);
 
 	for (char *c = safe; *c; c++)
 		if (!is_atext(*c))

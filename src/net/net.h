@@ -100,11 +100,12 @@ struct net_mail {
 	const char *subject;
 	const char *text; /* lines end in \n; required */
 	const char *html; /* NULL: text alone */
-	const char
-	    *id; /* Message-ID is <id@domain of from>: the same mail, tried
-			   again, has the same */
+	/* Message-ID is <id@domain of from>: the same mail, tried again, has
+	 * the same; of an id 64 bytes count */
+	const char *id;
 	int64_t date; /* seconds since 1970 */
-	/* RFC 8058: an https or http address that takes a POST; NULL: none */
+	/* RFC 8058: an https or http address that takes a POST, of at most 900
+	 * bytes; NULL: none */
 	const char *unsubscribe;
 };
 
