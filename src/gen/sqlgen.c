@@ -182,6 +182,16 @@ static size_t n_enums;
 static const char **schemas;
 static size_t n_schemas;
 
+/* What a block, or a part it shares, says in its own words. */
+struct row {
+	const char *name;
+	const char **keys, **values;
+	size_t n;
+};
+
+static struct row *rows;
+static size_t n_rows;
+
 struct g_slot {
 	const char *name;
 	unsigned type;
@@ -191,7 +201,10 @@ struct g_part {
 	struct part p;
 	struct piece *pieces;
 	const char *parent; /* by name until all parts are known */
-	struct buf *sql;
+	const char
+	    *of; /* the block whose part of this name it shares, or NULL */
+	struct buf *sql; /* as it stands in the file */
+	char *text; /* in the words of the block */
 	int line;
 };
 
@@ -210,6 +223,7 @@ struct block {
 	const char *file;
 	int line;
 	struct endpoint e;
+	const struct row *row; /* NULL: it has no words of its own */
 	const char *handler, *check, *form_of, *again;
 	const struct words **param_words;
 	struct param *params;
@@ -692,7 +706,7 @@ head_use(struct block *b, char *value)
 	}
 }
 
-/* part: name [one | list | needed | in PARENT by COLUMN] [chart KIND] */
+/* part: name [one | list | needed | in PARENT by COLUMN] [chart KIND] [of BLOCK] */
 static struct g_part *
 add_part(struct block *b, char *value)
 {
@@ -722,6 +736,10 @@ add_part(struct block *b, char *value)
 				fail("expected: part: name in PART by COLUMN");
 		} else if (strcmp(word, "chart") == 0) {
 			part->p.chart = cut(&value, " ");
+		} else if (strcmp(word, "of") == 0) {
+			part->of = cut(&value, " ");
+			if (!part->of)
+				fail("expected: part: name list of BLOCK");
 		} else if (strcmp(word, "list") != 0) {
 			fail("unknown word \"%s\"", word);
 		}
@@ -790,6 +808,98 @@ is_block_start(const char *comment)
 	return false;
 }
 
+static struct row *
+find_row(const char *name)
+{
+	for (size_t i = 0; i < n_rows; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+/* "-- words epic: one = epic; all = epics": more words for a row. */
+static void
+read_words(char *line)
+{
+	char *name = cut(&line, ":"), *pair;
+	struct row *row = name && is_name(name) ? find_row(name) : NULL;
+
+	if (!name || !is_name(name))
+		fail("expected: words NAME: key = value; key = value");
+	if (!row) {
+		rows = mem_grow(root, rows, n_rows, sizeof(*rows));
+		row = &rows[n_rows++];
+		*row = (struct row){.name = name};
+	}
+	while ((pair = cut(&line, ";"))) {
+		char *equal = strchr(pair, '=');
+
+		if (!equal)
+			fail("\"%s\" is not key = value", pair);
+		*equal = '\0';
+		row->keys =
+		    mem_grow(root, row->keys, row->n, sizeof(*row->keys));
+		row->values =
+		    mem_grow(root, row->values, row->n, sizeof(*row->values));
+		row->keys[row->n] = trim(pair);
+		row->values[row->n++] = trim(equal + 1);
+	}
+}
+
+/* "… with epic" at the end of a head: taken off, and the row it names. */
+static const struct row *
+cut_row(char *head)
+{
+	const struct row *row;
+	char *with = NULL;
+
+	for (char *s = head; (s = strstr(s, " with ")); s++)
+		with = s;
+	if (!with)
+		return NULL;
+	*with = '\0';
+	with = trim(with + strlen(" with "));
+	row = find_row(with);
+	if (!row)
+		fail("there are no words \"%s\"", with);
+	return row;
+}
+
+static size_t
+name_length(const char *s)
+{
+	size_t n = 0;
+
+	while (isalnum((unsigned char)s[n]) || s[n] == '_')
+		n++;
+	return n;
+}
+
+/* The text with the row's words where their keys stand in <>. */
+static char *
+fill(const char *text, const struct row *row)
+{
+	struct buf *b = buf_new(root, SQL_MAX);
+	const char *open;
+
+	while (row && (open = strchr(text, '<'))) {
+		size_t n = name_length(open + 1), i = 0;
+		bool is_key = open[n + 1] == '>';
+
+		while (i < row->n &&
+		    (strlen(row->keys[i]) != n ||
+			memcmp(row->keys[i], open + 1, n) != 0))
+			i++;
+		is_key = is_key && i < row->n;
+		buf_add(b, text, (size_t)(open - text) + !is_key);
+		if (is_key)
+			buf_text(b, row->values[i]);
+		text = open + (is_key ? n + 2 : 1);
+	}
+	buf_text(b, text);
+	return b->data;
+}
+
 /* "POST /path   name" or "POST /path   form of name, then /path" */
 static struct block *
 begin_block(char *comment)
@@ -800,6 +910,7 @@ begin_block(char *comment)
 	blocks = mem_grow(root, blocks, n_blocks, sizeof(*blocks));
 	b = &blocks[n_blocks++];
 	*b = (struct block){.file = at.file, .line = at.line};
+	b->row = cut_row(comment);
 	method = cut(&comment, " ");
 	path = cut(&comment, " ");
 	rest = trim(comment);
@@ -874,16 +985,6 @@ need_slot(const struct block *b, const char *name, size_t n)
 	return slot;
 }
 
-static size_t
-name_length(const char *s)
-{
-	size_t n = 0;
-
-	while (isalnum((unsigned char)s[n]) || s[n] == '_')
-		n++;
-	return n;
-}
-
 /* Whether the next slot is the other form of this one. */
 static bool
 is_other_form(const struct block *b, size_t slot)
@@ -896,6 +997,21 @@ is_other_form(const struct block *b, size_t slot)
 
 static const char *cut_sql(struct block *b, struct g_part *part, const char *s,
     const char *ends, struct buf *text);
+
+/* Behind the closing brace of the fragment whose inside begins at s. */
+static const char *
+pass_fragment(const char *s)
+{
+	for (int depth = 1; depth > 0;) {
+		const char *quoted = end_of_quote(s);
+
+		if (!*s)
+			fail("a brace is never closed");
+		depth += (*s == '{') - (*s == '}');
+		s = quoted == s ? s + 1 : quoted;
+	}
+	return s;
+}
 
 /* {name: sql}, {name: a | b}, {page}; s is behind the brace. */
 static const char *
@@ -920,6 +1036,8 @@ cut_fragment(
 	}
 	if (n == 0 || s[n] != ':')
 		fail("expected {name: sql}, {page} or {changed}");
+	if (part->of && !find_slot(b, s, n, &slot))
+		return pass_fragment(s); /* a parameter never given here */
 	slot = need_slot(b, s, n);
 	flush_text(part, text);
 	jump = part->p.n_pieces;
@@ -989,16 +1107,45 @@ has_piece(const struct g_part *part, enum piece_kind kind)
 	return false;
 }
 
+static size_t
+block_index(const struct block *from, const char *name)
+{
+	for (size_t i = 0; i < n_blocks; i++)
+		if (blocks[i].e.name && strcmp(blocks[i].e.name, name) == 0)
+			return i;
+	at.file = from->file;
+	at.line = from->line;
+	fail("there is no endpoint \"%s\"", name);
+}
+
+/* A part of this name that has a statement, in the block it is shared with. */
+static const char *
+shared_sql(const struct block *b, const struct g_part *part)
+{
+	const struct block *of = &blocks[block_index(b, part->of)];
+
+	if (part->sql->len)
+		fail("a part of another block has no statement of its own");
+	for (size_t i = 0; i < of->e.n_parts; i++)
+		if (of->parts[i].p.name && of->parts[i].sql->len &&
+		    strcmp(of->parts[i].p.name, part->p.name) == 0)
+			return of->parts[i].sql->data;
+	fail("%s has no statement for %s", part->of, part->p.name);
+}
+
 static void
 cut_parts(struct block *b)
 {
 	for (size_t i = 0; i < b->e.n_parts; i++) {
 		struct g_part *part = &b->parts[i];
 		struct buf *text = buf_new(root, SQL_MAX);
-		char *sql = trim(part->sql->data);
-		size_t n = strlen(sql);
+		char *sql;
+		size_t n;
 
 		at.line = part->line;
+		part->text = sql = trim(fill(
+		    part->of ? shared_sql(b, part) : part->sql->data, b->row));
+		n = strlen(sql);
 		if (n && sql[n - 1] == ';')
 			sql[n - 1] = '\0';
 		if (!*sql)
@@ -1049,8 +1196,6 @@ pages_somewhere(const struct block *b)
 static void
 end_block(struct block *b)
 {
-	int line = at.line;
-
 	at.file = b->file;
 	at.line = b->line;
 	if (!b->has_role)
@@ -1073,46 +1218,103 @@ end_block(struct block *b)
 	at.line = b->line;
 	if (b->e.n_orders && !pages_somewhere(b))
 		fail("a list with orders needs {page} in a statement");
+}
+
+struct line {
+	char *text;
+	int number;
+};
+
+struct lines {
+	struct line *at;
+	size_t n;
+};
+
+static void
+add_line(struct lines *lines, char *text)
+{
+	lines->at = mem_grow(root, lines->at, lines->n, sizeof(*lines->at));
+	lines->at[lines->n++] = (struct line){text, at.line};
+}
+
+static void
+read_block(const struct line *head, const struct lines *lines)
+{
+	struct block *b;
+	struct g_part *part = NULL;
+	bool in_head = true;
+
+	at.line = head->number;
+	b = begin_block(mem_dup(root, head->text));
+	for (size_t i = 0; i < lines->n; i++) {
+		const char *line = lines->at[i].text;
+		char *comment, *key, *value;
+
+		at.line = lines->at[i].number;
+		if (!text_starts(line, "--")) {
+			if (!*trim(mem_dup(root, line)))
+				continue;
+			in_head = false;
+			if (!part)
+				part = add_part(b, NULL);
+			buf_fmt(part->sql, "%s\n", line);
+			continue;
+		}
+		comment = trim(fill(line + 2, b->row));
+		if (text_starts(comment, "part: "))
+			part = add_part(b, comment + 6);
+		else if (!in_head)
+			continue;
+		else if (key_line(comment, &key, &value))
+			read_head_key(b, key, value);
+		else
+			buf_fmt(b->doc, "%s ", comment);
+	}
+}
+
+/* The blocks that the lines since the last heads are: one for each of them. */
+static void
+read_source(struct lines *heads, struct lines *lines)
+{
+	int line = at.line;
+
+	for (size_t i = 0; i < heads->n; i++)
+		read_block(&heads->at[i], lines);
+	heads->n = lines->n = 0;
 	at.line = line;
 }
+
+static const char words_line[] = "-- words ";
 
 static void
 read_blocks(const char *path)
 {
 	char *text = read_file(path, NULL), *line;
-	struct block *b = NULL;
-	struct g_part *part = NULL;
-	bool in_head = false;
+	struct lines heads = {0}, lines = {0};
 
 	while ((line = next_line(&text))) {
-		char *key, *value;
+		bool starts =
+		    text_starts(line, "-- ") && is_block_start(line + 3);
 
-		if (text_starts(line, "-- ") && is_block_start(line + 3)) {
-			if (b)
-				end_block(b);
-			b = begin_block(line + 3);
-			part = NULL;
-			in_head = true;
-		} else if (text_starts(line, "--") && b) {
-			char *comment = trim(line + 2);
-
-			if (text_starts(comment, "part: "))
-				part = add_part(b, comment + 6);
-			else if (!in_head)
-				continue;
-			else if (key_line(comment, &key, &value))
-				read_head_key(b, key, value);
-			else
-				buf_fmt(b->doc, "%s ", comment);
-		} else if (*trim(mem_dup(root, line)) && b) {
-			in_head = false;
-			if (!part)
-				part = add_part(b, NULL);
-			buf_fmt(part->sql, "%s\n", line);
-		}
+		if (starts && lines.n)
+			read_source(&heads, &lines);
+		if (starts)
+			add_line(&heads, line + 3);
+		else if (heads.n && !text_starts(line, words_line))
+			add_line(&lines, line);
 	}
-	if (b)
-		end_block(b);
+	read_source(&heads, &lines);
+}
+
+/* The words of a file, which blocks of every file may use. */
+static void
+read_rows(const char *path)
+{
+	char *text = read_file(path, NULL), *line;
+
+	while ((line = next_line(&text)))
+		if (text_starts(line, words_line))
+			read_words(line + strlen(words_line));
 }
 
 static void
@@ -1171,17 +1373,6 @@ by_path(const void *a, const void *b)
 	int order = strcmp(x->e.path, y->e.path);
 
 	return order ? order : (int)x->e.method - (int)y->e.method;
-}
-
-static size_t
-block_index(const struct block *from, const char *name)
-{
-	for (size_t i = 0; i < n_blocks; i++)
-		if (strcmp(blocks[i].e.name, name) == 0)
-			return i;
-	at.file = from->file;
-	at.line = from->line;
-	fail("there is no endpoint \"%s\"", name);
 }
 
 static void
@@ -1400,8 +1591,7 @@ build_hash(void)
 
 	for (size_t i = 0; i < n_blocks; i++)
 		for (size_t k = 0; k < blocks[i].e.n_parts; k++)
-			for (const char *s = blocks[i].parts[k].sql->data; *s;
-			     s++)
+			for (const char *s = blocks[i].parts[k].text; *s; s++)
 				h = (h ^ (unsigned char)*s) * 16777619U;
 	return h;
 }
@@ -1416,8 +1606,12 @@ make_endpoints(int argc, char **argv)
 	read_enums(argv[i++]);
 	for (; i < argc && strcmp(argv[i], "--") != 0; i++)
 		read_schemas(argv[i]);
+	for (int k = i + 1; k < argc; k++)
+		read_rows(argv[k]);
 	for (i++; i < argc; i++)
 		read_blocks(argv[i]);
+	for (size_t k = 0; k < n_blocks; k++)
+		end_block(&blocks[k]);
 	qsort(blocks, n_blocks, sizeof(*blocks), by_path);
 	name_forms();
 	check_table();

@@ -214,6 +214,16 @@ a_broken_block_is_an_error_with_its_line(void **state)
 		"x.sql:1", "no endpoint \"nothing\""},
 	    {"-- GET /p p\n-- role: user\n-- page: p\n-- use: nothing\n",
 		"x.sql:4", "endpoint as name"},
+	    {"-- GET /a a   with sky\n-- role: user\n", "x.sql:1",
+		"no words \"sky\""},
+	    {"-- words sky: blue\n", "x.sql:1", "\"blue\" is not key = value"},
+	    {"-- words : a = b\n", "x.sql:1", "words NAME: key = value"},
+	    {HEAD "-- part: b list of nothing\n", "x.sql:1",
+		"no endpoint \"nothing\""},
+	    {HEAD "SELECT 1\n-- part: b list of things\n", "x.sql:5",
+		"things has no statement for b"},
+	    {HEAD "-- part: b list of things\nSELECT 1\n", "x.sql:4",
+		"no statement of its own"},
 	};
 
 	for (size_t i = 0; i < nitems(cases); i++) {
@@ -274,6 +284,65 @@ a_good_block_becomes_a_line_of_the_table(void **state)
 }
 
 static void
+blocks_that_differ_in_words_are_written_once(void **state)
+{
+	static const char blocks[] =
+	    "-- words sky: one = sky; where = AND s.up < 2 <one>\n"
+	    "-- words sea: one = sea; where =\n"
+	    "\n"
+	    "-- GET /sky/{sky}   get_sky   with sky\n"
+	    "-- GET /sea/{sea}   get_sea   with sea\n"
+	    "-- How the <one> is.\n"
+	    "-- role:  user\n"
+	    "-- path:  {<one>} uuid\n"
+	    "-- reply: 200 Thing\n"
+	    "SELECT 1 <> 2, '<what>' FROM <one>s s WHERE s.id = :<one> "
+	    "<where>\n"
+	    "-- part: <one> needed\n"
+	    "SELECT :<one>\n";
+	static const char *const wanted[] = {
+	    ".name = \"get_sea\"",
+	    ".name = \"get_sky\"",
+	    ".doc = \"How the sky is.\"",
+	    ".doc = \"How the sea is.\"",
+	    "\"SELECT 1 <> 2, '<what>' FROM skys s WHERE s.id = \"",
+	    "\" AND s.up < 2 <one>\"", /* words are not filled again */
+	    "\"SELECT 1 <> 2, '<what>' FROM seas s WHERE s.id = \"",
+	    ".name = \"sky\", .by",
+	    ".name = \"sea\", .by",
+	    "const size_t n_endpoints = 2;",
+	};
+	struct made made = generate(*state, blocks);
+
+	assert_string_equal(made.err, "");
+	for (size_t i = 0; i < nitems(wanted); i++)
+		if (!strstr(made.out, wanted[i]))
+			fail_msg("not there: %s\n%s", wanted[i], made.out);
+}
+
+static void
+a_part_is_shared_in_the_words_of_its_block(void **state)
+{
+	static const char blocks[] =
+	    "-- words up: way = up\n"
+	    "-- words down: way = down\n"
+	    "\n"
+	    "-- GET /p/{ws} p   with up\n"
+	    "-- role: viewer\n-- page: p\n-- query: n int(1..2)\n"
+	    "-- part: rest list\n"
+	    "SELECT '<way>' {n: AND n = :n AND '}' {n: OR :n}} WHERE true\n"
+	    "-- GET /q/{ws} q   with down\n"
+	    "-- role: viewer\n-- page: q\n"
+	    "-- part: rest list of p\n";
+	struct made made = generate(*state, blocks);
+
+	assert_string_equal(made.err, "");
+	assert_non_null(strstr(made.out, "\"SELECT 'up' \""));
+	/* a parameter that q does not have is never given there */
+	assert_non_null(strstr(made.out, "\"SELECT 'down'  WHERE true\""));
+}
+
+static void
 no_arguments_print_the_usage(void **state)
 {
 	char folder[] = "/tmp/gnomon-test-gen.XXXXXX";
@@ -294,6 +363,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    unit(a_broken_block_is_an_error_with_its_line),
 	    unit(a_good_block_becomes_a_line_of_the_table),
+	    unit(blocks_that_differ_in_words_are_written_once),
+	    unit(a_part_is_shared_in_the_words_of_its_block),
 	    unit(no_arguments_print_the_usage),
 	};
 
