@@ -1,3 +1,9 @@
+-- words cycle: days = cycle_days; since = started_at; sinceName = startedAt; reply = CycleTime
+-- words cycle: about = How long finished stories were worked on: from the first time in progress to the last time done
+-- words cycle: apart = Stories that were never in progress are counted apart.
+-- words lead: days = lead_days; since = created_at; sinceName = createdAt; reply = LeadTime
+-- words lead: about = How long finished stories took from being written down to being done; apart =
+
 -- GET /api/v1/projects/{project}/analytics/velocity            get_velocity
 -- Points a sprint: what each completed sprint had committed to and what it
 -- completed, oldest first, with the mean of the last three. trend compares the
@@ -27,25 +33,24 @@ SELECT count(*) AS sprints, round(avg(v.done)::numeric, 1)::double precision AS 
           FROM gnomon.completed_sprints(coalesce({from: :from,} NULL)::date, coalesce({to: :to,} NULL)::date) s
          CROSS JOIN LATERAL gnomon.sprint_numbers(s.id) n) v
 
--- GET /api/v1/projects/{project}/analytics/cycle-time          get_cycle_time
--- How long finished stories were worked on: from the first time in progress to
--- the last time done. Half took the median or less, 85 of 100 the p85 or less.
--- Stories that were never in progress are counted apart.
+-- GET /api/v1/projects/{project}/analytics/cycle-time   get_cycle_time   with cycle
+-- GET /api/v1/projects/{project}/analytics/lead-time    get_lead_time    with lead
+-- <about>. Half took the median or less, 85 of 100 the p85 or less. <apart>
 -- role:   viewer
 -- query:  from date, to date
 -- pool:   slow
--- reply:  200 CycleTime
+-- reply:  200 <reply>
 -- part: summary one
-SELECT d.first AS "from", d.last AS "to", count(f.cycle_days) AS stories, count(f.id) - count(f.cycle_days) AS "withoutTime",
-       round((percentile_cont(0.5) WITHIN GROUP (ORDER BY f.cycle_days))::numeric, 2)::double precision AS "medianDays",
-       round((percentile_cont(0.85) WITHIN GROUP (ORDER BY f.cycle_days))::numeric, 2)::double precision AS "p85Days",
-       round(avg(f.cycle_days)::numeric, 2)::double precision AS "meanDays"
+SELECT d.first AS "from", d.last AS "to", count(f.<days>) AS stories, count(f.id) - count(f.<days>) AS "withoutTime",
+       round((percentile_cont(0.5) WITHIN GROUP (ORDER BY f.<days>))::numeric, 2)::double precision AS "medianDays",
+       round((percentile_cont(0.85) WITHIN GROUP (ORDER BY f.<days>))::numeric, 2)::double precision AS "p85Days",
+       round(avg(f.<days>)::numeric, 2)::double precision AS "meanDays"
   FROM gnomon.period(coalesce({from: :from,} NULL)::date, coalesce({to: :to,} NULL)::date) d LEFT JOIN LATERAL gnomon.finished_stories(d.starts, d.ends) f ON true
  GROUP BY d.first, d.last
 -- part: weeks list
-SELECT w.week::date AS week, count(f.cycle_days) AS stories,
-       round((percentile_cont(0.5) WITHIN GROUP (ORDER BY f.cycle_days))::numeric, 2)::double precision AS "medianDays",
-       round((percentile_cont(0.85) WITHIN GROUP (ORDER BY f.cycle_days))::numeric, 2)::double precision AS "p85Days"
+SELECT w.week::date AS week, count(f.<days>) AS stories,
+       round((percentile_cont(0.5) WITHIN GROUP (ORDER BY f.<days>))::numeric, 2)::double precision AS "medianDays",
+       round((percentile_cont(0.85) WITHIN GROUP (ORDER BY f.<days>))::numeric, 2)::double precision AS "p85Days"
   FROM gnomon.period(coalesce({from: :from,} NULL)::date, coalesce({to: :to,} NULL)::date) d
  CROSS JOIN LATERAL generate_series(date_trunc('week', d.first::timestamp), d.last::timestamp, interval '7 days') w (week)
   LEFT JOIN LATERAL gnomon.finished_stories(greatest(d.starts, w.week AT TIME ZONE d.zone), least(d.ends, (w.week + interval '7 days') AT TIME ZONE d.zone)) f ON true
@@ -53,43 +58,11 @@ SELECT w.week::date AS week, count(f.cycle_days) AS stories,
  ORDER BY w.week
 -- part: items list
 -- The 200 finished last.
-SELECT f.id, f.number, p.key || '-' || f.number AS key, f.title, f.started_at AS "startedAt", f.finished_at AS "finishedAt", f.cycle_days AS days
+SELECT f.id, f.number, p.key || '-' || f.number AS key, f.title, f.<since> AS "<sinceName>", f.finished_at AS "finishedAt", f.<days> AS days
   FROM projects p
  CROSS JOIN gnomon.period(coalesce({from: :from,} NULL)::date, coalesce({to: :to,} NULL)::date) d
  CROSS JOIN LATERAL gnomon.finished_stories(d.starts, d.ends) f
- WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project() AND f.cycle_days IS NOT NULL
- ORDER BY f.finished_at DESC, f.id DESC
- LIMIT 200
-
--- GET /api/v1/projects/{project}/analytics/lead-time          get_lead_time
--- How long finished stories took from being written down to being done.
--- role:   viewer
--- query:  from date, to date
--- pool:   slow
--- reply:  200 LeadTime
--- part: summary one
-SELECT d.first AS "from", d.last AS "to", count(f.lead_days) AS stories, count(f.id) - count(f.lead_days) AS "withoutTime",
-       round((percentile_cont(0.5) WITHIN GROUP (ORDER BY f.lead_days))::numeric, 2)::double precision AS "medianDays",
-       round((percentile_cont(0.85) WITHIN GROUP (ORDER BY f.lead_days))::numeric, 2)::double precision AS "p85Days",
-       round(avg(f.lead_days)::numeric, 2)::double precision AS "meanDays"
-  FROM gnomon.period(coalesce({from: :from,} NULL)::date, coalesce({to: :to,} NULL)::date) d LEFT JOIN LATERAL gnomon.finished_stories(d.starts, d.ends) f ON true
- GROUP BY d.first, d.last
--- part: weeks list
-SELECT w.week::date AS week, count(f.lead_days) AS stories,
-       round((percentile_cont(0.5) WITHIN GROUP (ORDER BY f.lead_days))::numeric, 2)::double precision AS "medianDays",
-       round((percentile_cont(0.85) WITHIN GROUP (ORDER BY f.lead_days))::numeric, 2)::double precision AS "p85Days"
-  FROM gnomon.period(coalesce({from: :from,} NULL)::date, coalesce({to: :to,} NULL)::date) d
- CROSS JOIN LATERAL generate_series(date_trunc('week', d.first::timestamp), d.last::timestamp, interval '7 days') w (week)
-  LEFT JOIN LATERAL gnomon.finished_stories(greatest(d.starts, w.week AT TIME ZONE d.zone), least(d.ends, (w.week + interval '7 days') AT TIME ZONE d.zone)) f ON true
- GROUP BY w.week
- ORDER BY w.week
--- part: items list
--- The 200 finished last.
-SELECT f.id, f.number, p.key || '-' || f.number AS key, f.title, f.created_at AS "createdAt", f.finished_at AS "finishedAt", f.lead_days AS days
-  FROM projects p
- CROSS JOIN gnomon.period(coalesce({from: :from,} NULL)::date, coalesce({to: :to,} NULL)::date) d
- CROSS JOIN LATERAL gnomon.finished_stories(d.starts, d.ends) f
- WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project() AND f.lead_days IS NOT NULL
+ WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project() AND f.<days> IS NOT NULL
  ORDER BY f.finished_at DESC, f.id DESC
  LIMIT 200
 

@@ -1,3 +1,7 @@
+-- words active_sprint: which = The sprint that is running; path =; query =; this = s.status = 'active'
+-- words any_sprint: which = A sprint; path = {sprint} key; query = asOf moment
+-- words any_sprint: this = s.deleted_at IS NULL AND {sprint: s.id = :sprint | s.number = :sprint_number}
+
 -- GET /api/v1/projects/{project}/sprints                          list_sprints
 -- The project's sprints with their totals, latest first.
 -- role:   viewer
@@ -64,70 +68,24 @@ SELECT p.version, gnomon.auto_complete(p.settings) AS "autoComplete"
 SELECT o.refused AS "!", o.version, o.auto_complete AS "autoComplete"
   FROM gnomon.set_auto_complete((:body ->> 'version')::integer, :body ->> 'auto_complete') o
 
--- GET /api/v1/projects/{project}/sprints/active                get_active_sprint
--- The sprint that is running, with its stories and totals.
--- role:   viewer
--- reply:  200 SprintDetail
-SELECT s.id, s.number, s.name, s.goal, s.status, s.start_date AS "startDate", s.end_date AS "endDate", s.capacity,
-       s.committed_points AS "committedPoints", s.committed_stories AS "committedStories",
-       s.started_at AS "startedAt", s.completed_at AS "completedAt", s.version
-  FROM asof.sprints s
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.status = 'active'
--- part: totals one
-SELECT n.stories, n.points, n.done_stories AS "doneStories", n.done_points AS "donePoints", n.added_stories AS "addedStories",
-       n.removed_stories AS "removedStories"
-  FROM asof.sprints s CROSS JOIN LATERAL gnomon.sprint_numbers(s.id) n
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.status = 'active'
--- part: items list
-SELECT i.story_id AS id, i.number, p.key || '-' || i.number AS key, i.title, i.status, i.priority,
-       CASE WHEN s.status = 'completed' THEN i.final_estimate ELSE i.estimate END AS estimate,
-       i.original_estimate AS "originalEstimate", i.final_estimate AS "finalEstimate",
-       CASE WHEN s.status = 'completed' THEN i.completed_at IS NOT NULL ELSE i.status = 'done' END AS "isDone",
-       i.added_at > s.started_at AS "isAdded", i.added_at AS "addedAt", i.completed_at AS "completedAt",
-       c.id AS "carriedTo.id", c.number AS "carriedTo.number", c.name AS "carriedTo.name",
-       u.id AS "assignee.id", u.name AS "assignee.name"
-  FROM asof.sprints s
-  JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
- CROSS JOIN LATERAL gnomon.sprint_stays(s.id) i
-  LEFT JOIN sprints c ON c.workspace_id = s.workspace_id AND c.id = i.carried_to
-  LEFT JOIN users u ON u.id = i.assignee_id
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.status = 'active'
-   AND i.removed_at IS NULL AND (i.deleted_at IS NULL OR s.status = 'completed')
- ORDER BY i.number
--- part: people list
-SELECT x.id, u.name, x.capacity, x.planned, x.stories, x.planned > x.capacity AS "isOver"
-  FROM (SELECT coalesce(k.id, a.id) AS id, coalesce(k.points, 0) AS capacity, gnomon.points(a.points) AS planned, coalesce(a.stories, 0) AS stories
-          FROM (SELECT c.key::uuid AS id, c.value::double precision AS points
-                  FROM asof.sprints s CROSS JOIN LATERAL jsonb_each_text(s.capacity) c
-                 WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.status = 'active') k
-          FULL JOIN (SELECT i.assignee_id AS id, sum(CASE WHEN s.status = 'completed' THEN i.final_estimate ELSE i.estimate END) AS points, count(*) AS stories
-                       FROM asof.sprints s
-                       JOIN LATERAL gnomon.sprint_stays(s.id) i
-                         ON i.assignee_id IS NOT NULL AND i.removed_at IS NULL AND (i.deleted_at IS NULL OR s.status = 'completed')
-                      WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.status = 'active'
-                      GROUP BY i.assignee_id) a ON a.id = k.id) x
-  JOIN users u ON u.id = x.id
- ORDER BY u.name, u.id
-
--- GET /api/v1/projects/{project}/sprints/{sprint}                   get_sprint
--- A sprint with its stories, its totals, and who has how much room. What a
+-- GET /api/v1/projects/{project}/sprints/active     get_active_sprint   with active_sprint
+-- GET /api/v1/projects/{project}/sprints/{sprint}   get_sprint          with any_sprint
+-- <which> with its stories, its totals, and who has how much room. What a
 -- completed sprint says of points is what it was when it ended.
 -- role:   viewer
--- path:   {sprint} key
--- query:  asOf moment
+-- path:   <path>
+-- query:  <query>
 -- reply:  200 SprintDetail
 SELECT s.id, s.number, s.name, s.goal, s.status, s.start_date AS "startDate", s.end_date AS "endDate", s.capacity,
        s.committed_points AS "committedPoints", s.committed_stories AS "committedStories",
        s.started_at AS "startedAt", s.completed_at AS "completedAt", s.version
-  FROM {asOf: asof.}sprints s
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
-   AND {sprint: s.id = :sprint | s.number = :sprint_number}
+  FROM asof.sprints s
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND <this>
 -- part: totals one
 SELECT n.stories, n.points, n.done_stories AS "doneStories", n.done_points AS "donePoints", n.added_stories AS "addedStories",
        n.removed_stories AS "removedStories"
   FROM asof.sprints s CROSS JOIN LATERAL gnomon.sprint_numbers(s.id) n
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
-   AND {sprint: s.id = :sprint | s.number = :sprint_number}
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND <this>
 -- part: items list
 SELECT i.story_id AS id, i.number, p.key || '-' || i.number AS key, i.title, i.status, i.priority,
        CASE WHEN s.status = 'completed' THEN i.final_estimate ELSE i.estimate END AS estimate,
@@ -141,8 +99,7 @@ SELECT i.story_id AS id, i.number, p.key || '-' || i.number AS key, i.title, i.s
  CROSS JOIN LATERAL gnomon.sprint_stays(s.id) i
   LEFT JOIN sprints c ON c.workspace_id = s.workspace_id AND c.id = i.carried_to
   LEFT JOIN users u ON u.id = i.assignee_id
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
-   AND {sprint: s.id = :sprint | s.number = :sprint_number}
+ WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND <this>
    AND i.removed_at IS NULL AND (i.deleted_at IS NULL OR s.status = 'completed')
  ORDER BY i.number
 -- part: people list
@@ -150,14 +107,12 @@ SELECT x.id, u.name, x.capacity, x.planned, x.stories, x.planned > x.capacity AS
   FROM (SELECT coalesce(k.id, a.id) AS id, coalesce(k.points, 0) AS capacity, gnomon.points(a.points) AS planned, coalesce(a.stories, 0) AS stories
           FROM (SELECT c.key::uuid AS id, c.value::double precision AS points
                   FROM asof.sprints s CROSS JOIN LATERAL jsonb_each_text(s.capacity) c
-                 WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
-   AND {sprint: s.id = :sprint | s.number = :sprint_number}) k
+                 WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND <this>) k
           FULL JOIN (SELECT i.assignee_id AS id, sum(CASE WHEN s.status = 'completed' THEN i.final_estimate ELSE i.estimate END) AS points, count(*) AS stories
                        FROM asof.sprints s
                        JOIN LATERAL gnomon.sprint_stays(s.id) i
                          ON i.assignee_id IS NOT NULL AND i.removed_at IS NULL AND (i.deleted_at IS NULL OR s.status = 'completed')
-                      WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
-   AND {sprint: s.id = :sprint | s.number = :sprint_number}
+                      WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND <this>
                       GROUP BY i.assignee_id) a ON a.id = k.id) x
   JOIN users u ON u.id = x.id
  ORDER BY u.name, u.id

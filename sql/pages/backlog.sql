@@ -1,4 +1,4 @@
--- GET /w/{ws}/p/{project}/backlog                               show_backlog
+-- GET /w/{ws}/p/{project}/backlog                               show_backlog   with backlog_page
 -- What is not begun, in the order of the board: the ready first. order=epic groups it by epic.
 -- role:   viewer
 -- query:  assigneeId uuid(none), epicId uuid(none), sprintId uuid(none), labelId uuid[], priority priority[], q text(1..200)
@@ -41,52 +41,23 @@ SELECT count(*) AS "storyCount", count(*) = 1 AS "isOneStory", round(coalesce(su
   FROM stories s
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND s.status IN ('backlog', 'ready')
 
--- part: people list
-SELECT u.id, u.name, {assigneeId: u.id = :assigneeId OR | } false AS "isChosen"
-  FROM workspace_members m JOIN users u ON u.id = m.user_id
- WHERE m.workspace_id = gnomon.workspace()
- ORDER BY u.name, u.id
- LIMIT 200
+-- part: people list of show_stories
 
--- part: epics list
-SELECT e.id, e.title, {epicId: e.id = :epicId OR | } false AS "isChosen"
-  FROM epics e
- WHERE e.workspace_id = gnomon.workspace() AND e.project_id = gnomon.project() AND e.deleted_at IS NULL
- ORDER BY e.position, e.id
- LIMIT 200
+-- part: epics list of show_stories
 
--- part: labels list
-SELECT l.id, l.name, {labelId: l.id = ANY(:labelId) OR} false AS "isChosen"
-  FROM labels l
- WHERE l.workspace_id = gnomon.workspace() AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND l.deleted_at IS NULL
- ORDER BY lower(l.name), l.id
- LIMIT 200
+-- part: labels list of show_stories
 
 -- part: sprints list
 -- Those it can be planned into.
 SELECT n.id, n.name, {sprintId: n.id = :sprintId OR | } false AS "isChosen"
   FROM sprints n
- WHERE n.workspace_id = gnomon.workspace() AND n.project_id = gnomon.project() AND n.status <> 'completed'
+ WHERE n.workspace_id = gnomon.workspace() AND n.project_id = gnomon.project() AND n.status <> 'completed' AND n.deleted_at IS NULL
  ORDER BY n.number
  LIMIT 50
 
--- part: saved list
-SELECT f.id, f.name, f.query, f.user_id = gnomon.actor() AS "isMine", f.project_id IS NULL AS "isForAllProjects", f.is_shared AS "isShared", f.version,
-       u.name AS "owner.name"
-  FROM saved_filters f JOIN users u ON u.id = f.user_id
- WHERE f.workspace_id = gnomon.workspace() AND f.deleted_at IS NULL AND f.list = 'backlog' AND coalesce(f.project_id, gnomon.project()) = gnomon.project()
-   AND (f.user_id = gnomon.actor() OR f.is_shared)
- ORDER BY f.user_id <> gnomon.actor(), lower(f.name), f.id
- LIMIT 50
+-- part: saved list of show_stories
 
--- part: names one
--- What the ids of the filters are called.
-SELECT jsonb_object_agg(n.id, n.name) AS map
-  FROM (SELECT NULL::uuid AS id, NULL::text AS name WHERE false
-        {assigneeId: UNION ALL SELECT u.id, u.name FROM workspace_members m JOIN users u ON u.id = m.user_id WHERE m.workspace_id = gnomon.workspace() AND m.user_id = :assigneeId | }
-        {epicId: UNION ALL SELECT e.id, e.title FROM epics e WHERE e.workspace_id = gnomon.workspace() AND e.id = :epicId | }
-        {sprintId: UNION ALL SELECT s.id, s.name FROM sprints s WHERE s.workspace_id = gnomon.workspace() AND s.id = :sprintId | }
-        {labelId: UNION ALL SELECT l.id, l.name FROM labels l WHERE l.workspace_id = gnomon.workspace() AND l.id = ANY(:labelId)}) n
+-- part: names one of show_stories
 
 -- POST /w/{ws}/p/{project}/backlog     form of update_stories, then {next}
 -- message: The chosen stories are up to date.

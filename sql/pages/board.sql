@@ -1,4 +1,4 @@
--- GET /w/{ws}/p/{project}/board                                   show_board
+-- GET /w/{ws}/p/{project}/board                                   show_board   with board_page
 -- The columns of a project, at most 50 cards each; of one column all, when asked.
 -- role:   viewer
 -- query:  assigneeId uuid(none), epicId uuid(none), labelId uuid[], all story_status[], asOf moment
@@ -37,7 +37,7 @@ SELECT s.status AS "~status", p.key || '-' || s.number AS key, s.title, s.versio
        s.priority = 'urgent' AND s.status <> 'done' AS "isUrgent", s.due_date AS "dueDate",
        s.status <> 'done' AND s.due_date < (gnomon.now() AT TIME ZONE w.timezone)::date AS "isLate",
        u.name AS "assignee.name", b.key AS "blockedBy",
-       nullif({asOf: 0 *} s.task_count, 0)::bigint AS "taskCount", s.task_done_count::bigint AS "taskDoneCount",
+       nullif(s.task_count, 0)::bigint AS "taskCount", s.task_done_count::bigint AS "taskDoneCount",
        CASE WHEN s.label_ids <> '{}' THEN (SELECT jsonb_agg(jsonb_build_object('name', l.name, 'colour', l.colour) ORDER BY lower(l.name), l.id)
           FROM labels l WHERE l.workspace_id = s.workspace_id AND l.id = ANY (s.label_ids)) END AS labels,
        CASE WHEN s.status IN ('in_progress', 'review') AND s.status_since < gnomon.now() - interval '5 days'
@@ -64,43 +64,15 @@ SELECT s.status AS "~status", p.key || '-' || s.number AS key, s.title, s.versio
  WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project()
  ORDER BY c.place, s.position, s.id
 
--- part: people list
-SELECT u.id, u.name, {assigneeId: u.id = :assigneeId OR | } false AS "isChosen"
-  FROM workspace_members m JOIN users u ON u.id = m.user_id
- WHERE m.workspace_id = gnomon.workspace()
- ORDER BY u.name, u.id
- LIMIT 200
+-- part: people list of show_stories
 
--- part: epics list
-SELECT e.id, e.title, {epicId: e.id = :epicId OR | } false AS "isChosen"
-  FROM epics e
- WHERE e.workspace_id = gnomon.workspace() AND e.project_id = gnomon.project() AND e.deleted_at IS NULL
- ORDER BY e.position, e.id
- LIMIT 200
+-- part: epics list of show_stories
 
--- part: labels list
-SELECT l.id, l.name, {labelId: l.id = ANY(:labelId) OR} false AS "isChosen"
-  FROM labels l
- WHERE l.workspace_id = gnomon.workspace() AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND l.deleted_at IS NULL
- ORDER BY lower(l.name), l.id
- LIMIT 200
+-- part: labels list of show_stories
 
--- part: saved list
-SELECT f.id, f.name, f.query, f.user_id = gnomon.actor() AS "isMine", f.project_id IS NULL AS "isForAllProjects", f.is_shared AS "isShared", f.version,
-       u.name AS "owner.name"
-  FROM saved_filters f JOIN users u ON u.id = f.user_id
- WHERE f.workspace_id = gnomon.workspace() AND f.deleted_at IS NULL AND f.list = 'board' AND coalesce(f.project_id, gnomon.project()) = gnomon.project()
-   AND (f.user_id = gnomon.actor() OR f.is_shared)
- ORDER BY f.user_id <> gnomon.actor(), lower(f.name), f.id
- LIMIT 50
+-- part: saved list of show_stories
 
--- part: names one
--- What the ids of the filters are called.
-SELECT jsonb_object_agg(n.id, n.name) AS map
-  FROM (SELECT NULL::uuid AS id, NULL::text AS name WHERE false
-        {assigneeId: UNION ALL SELECT u.id, u.name FROM workspace_members m JOIN users u ON u.id = m.user_id WHERE m.workspace_id = gnomon.workspace() AND m.user_id = :assigneeId | }
-        {epicId: UNION ALL SELECT e.id, e.title FROM epics e WHERE e.workspace_id = gnomon.workspace() AND e.id = :epicId | }
-        {labelId: UNION ALL SELECT l.id, l.name FROM labels l WHERE l.workspace_id = gnomon.workspace() AND l.id = ANY(:labelId)}) n
+-- part: names one of show_stories
 
 -- POST /w/{ws}/p/{project}/board/{story}     form of update_story, then {next}
 -- message: The story has moved.

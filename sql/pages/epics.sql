@@ -25,7 +25,7 @@ WINDOW w AS (ORDER BY e.position, e.id)
 -- message: The order is changed.
 -- page:   show_epics
 
--- GET /w/{ws}/p/{project}/epics/{epic}                            show_epic
+-- GET /w/{ws}/p/{project}/epics/{epic}                            show_epic   with epic
 -- An epic, its stories and how far it is.
 -- role:   viewer
 -- path:   {epic} key(E)
@@ -54,33 +54,9 @@ SELECT p.key || '-' || s.number AS key, s.title, s.status, s.priority, s.estimat
  ORDER BY array_position('{in_progress,review,ready,backlog,done}', s.status), s.position, s.id
  LIMIT 200
 
--- part: talk one
--- Where what is said about it goes, and who watches.
-SELECT format('/w/%s/p/%s/epics/E-%s', w.slug, p.key, s.number) AS path, 'epic' AS noun, k.n AS "commentCount", nullif(greatest(k.n - 200, 0), 0) AS "moreCount",
-       v.n AS "watcherCount", v.mine AS "isWatching"
-  FROM epics s
-  JOIN workspaces w ON w.id = s.workspace_id
-  JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
- CROSS JOIN LATERAL (SELECT count(*) AS n FROM comments c WHERE c.workspace_id = s.workspace_id AND c.entity_id = s.id AND c.deleted_at IS NULL) k
- CROSS JOIN LATERAL (SELECT count(*) AS n, coalesce(bool_or(x.user_id = gnomon.actor()), false) AS mine
-                       FROM watchers x WHERE x.workspace_id = s.workspace_id AND x.entity_id = s.id) v
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
-   {epic: AND s.id = :epic | AND s.number = :epic_number}
+-- part: talk one of show_story
 
--- part: comments list
-SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body AS "bodyMarkdown", c.version,
-       (SELECT string_agg(m.person ->> 'name', ', ') FROM jsonb_array_elements(c.mentions) m (person)) AS names,
-       c.edited_at AS "editedAt", c.created_at AS "createdAt",
-       c.author_id = gnomon.actor() AS "isMine", c.author_id = gnomon.actor() OR gnomon.rank(r.role) >= 3 AS "mayDelete"
-  FROM epics s
-  JOIN comment_lines c ON c.workspace_id = s.workspace_id AND c.entity_id = s.id
-  JOIN workspace_members m ON m.workspace_id = s.workspace_id AND m.user_id = gnomon.actor()
-  LEFT JOIN project_members q ON q.workspace_id = s.workspace_id AND q.project_id = s.project_id AND q.user_id = m.user_id
- CROSS JOIN LATERAL (SELECT CASE WHEN gnomon.rank(q.role) > gnomon.rank(m.role) THEN q.role ELSE m.role END AS role) r
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
-   {epic: AND s.id = :epic | AND s.number = :epic_number}
- ORDER BY c.id DESC
- LIMIT 200
+-- part: comments list of show_story
 
 -- POST /w/{ws}/p/{project}/epics/{epic}     form of update_epic, then /w/{ws}/p/{project}/epics/{epic}
 -- message: The epic is up to date.

@@ -33,7 +33,7 @@ SELECT p.id, p.name FROM projects p WHERE p.workspace_id = gnomon.workspace() AN
 -- message: The objective is added. Say next how it is measured.
 -- page:   show_objectives
 
--- GET /w/{ws}/objectives/{objective}                             show_objective
+-- GET /w/{ws}/objectives/{objective}                             show_objective   with objective
 -- An objective: how far its key results have come, and what was reported of them.
 -- role:   viewer
 -- path:   {objective} key(O)
@@ -100,32 +100,9 @@ SELECT u.id, u.name, u.id = o.owner_id AS "isChosen"
  ORDER BY u.name
  LIMIT 200
 
--- part: talk one
--- Where what is said about it goes, and who watches.
-SELECT format('/w/%s/objectives/O-%s', w.slug, s.number) AS path, 'objective' AS noun, k.n AS "commentCount", nullif(greatest(k.n - 200, 0), 0) AS "moreCount",
-       v.n AS "watcherCount", v.mine AS "isWatching"
-  FROM objectives s
-  JOIN workspaces w ON w.id = s.workspace_id
- CROSS JOIN LATERAL (SELECT count(*) AS n FROM comments c WHERE c.workspace_id = s.workspace_id AND c.entity_id = s.id AND c.deleted_at IS NULL) k
- CROSS JOIN LATERAL (SELECT count(*) AS n, coalesce(bool_or(x.user_id = gnomon.actor()), false) AS mine
-                       FROM watchers x WHERE x.workspace_id = s.workspace_id AND x.entity_id = s.id) v
- WHERE s.workspace_id = gnomon.workspace() AND s.deleted_at IS NULL
-   {objective: AND s.id = :objective | AND s.number = :objective_number}
+-- part: talk one of show_story
 
--- part: comments list
-SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body AS "bodyMarkdown", c.version,
-       (SELECT string_agg(m.person ->> 'name', ', ') FROM jsonb_array_elements(c.mentions) m (person)) AS names,
-       c.edited_at AS "editedAt", c.created_at AS "createdAt",
-       c.author_id = gnomon.actor() AS "isMine", c.author_id = gnomon.actor() OR gnomon.rank(r.role) >= 3 AS "mayDelete"
-  FROM objectives s
-  JOIN comment_lines c ON c.workspace_id = s.workspace_id AND c.entity_id = s.id
-  JOIN workspace_members m ON m.workspace_id = s.workspace_id AND m.user_id = gnomon.actor()
-  LEFT JOIN project_members q ON q.workspace_id = s.workspace_id AND q.project_id = s.project_id AND q.user_id = m.user_id
- CROSS JOIN LATERAL (SELECT CASE WHEN gnomon.rank(q.role) > gnomon.rank(m.role) THEN q.role ELSE m.role END AS role) r
- WHERE s.workspace_id = gnomon.workspace() AND s.deleted_at IS NULL
-   {objective: AND s.id = :objective | AND s.number = :objective_number}
- ORDER BY c.id DESC
- LIMIT 200
+-- part: comments list of show_story
 
 -- POST /w/{ws}/objectives/{objective}     form of update_objective, then /w/{ws}/objectives/{objective}
 -- message: The objective is up to date.
@@ -155,29 +132,4 @@ SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body 
 -- POST /w/{ws}/objectives/{objective}/key-results/{keyResult}/check-ins     form of create_check_in, then /w/{ws}/objectives/{objective}
 -- message: You have checked in.
 -- path:   {objective} key(O), {keyResult} uuid
--- page:   show_objective
-
--- POST /w/{ws}/objectives/{objective}/comments     form of create_objective_comment, then /w/{ws}/objectives/{objective}#comments
--- message: The comment is added.
--- path:   {objective} key(O)
--- page:   show_objective
-
--- POST /w/{ws}/objectives/{objective}/comments/{comment}     form of update_objective_comment, then /w/{ws}/objectives/{objective}#comments
--- message: The comment is changed.
--- path:   {objective} key(O), {comment} uuid
--- page:   show_objective
-
--- POST /w/{ws}/objectives/{objective}/comments/{comment}/delete     form of delete_objective_comment, then /w/{ws}/objectives/{objective}#comments
--- message: The comment is deleted.
--- path:   {objective} key(O), {comment} uuid
--- page:   show_objective
-
--- POST /w/{ws}/objectives/{objective}/watch     form of watch_objective, then /w/{ws}/objectives/{objective}
--- message: You watch this now. Its changes reach you as notifications.
--- path:   {objective} key(O)
--- page:   show_objective
-
--- POST /w/{ws}/objectives/{objective}/unwatch     form of unwatch_objective, then /w/{ws}/objectives/{objective}
--- message: You have stopped watching this.
--- path:   {objective} key(O)
 -- page:   show_objective

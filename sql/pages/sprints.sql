@@ -45,7 +45,7 @@ SELECT p.version, a.how = 'off' AS "isOff", a.how = 'new' AS "isNew", a.how = 'n
 -- message: The end of sprints is settled.
 -- page:   show_sprints
 
--- GET /w/{ws}/p/{project}/sprints/{sprint}                         show_sprint
+-- GET /w/{ws}/p/{project}/sprints/{sprint}                         show_sprint   with sprint
 -- A sprint: whether it keeps its promise, day by day and story by story; while it is
 -- a plan, what it could hold.
 -- role:   viewer
@@ -147,33 +147,9 @@ SELECT t.id, p.key || '-' || t.number AS key, t.title, initcap(t.priority) AS "p
  ORDER BY o.id IS NOT NULL, array_position('{ready,in_progress,review,backlog}', t.status), array_position('{urgent,high,medium,low}', t.priority), t.position, t.number
  LIMIT 50
 
--- part: talk one
--- Where what is said about it goes, and who watches.
-SELECT format('/w/%s/p/%s/sprints/%s', w.slug, p.key, s.number) AS path, 'sprint' AS noun, k.n AS "commentCount", nullif(greatest(k.n - 200, 0), 0) AS "moreCount",
-       v.n AS "watcherCount", v.mine AS "isWatching"
-  FROM {asOf: asof.}sprints s
-  JOIN workspaces w ON w.id = s.workspace_id
-  JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
- CROSS JOIN LATERAL (SELECT count(*) AS n FROM comments c WHERE c.workspace_id = s.workspace_id AND c.entity_id = s.id AND c.deleted_at IS NULL) k
- CROSS JOIN LATERAL (SELECT count(*) AS n, coalesce(bool_or(x.user_id = gnomon.actor()), false) AS mine
-                       FROM watchers x WHERE x.workspace_id = s.workspace_id AND x.entity_id = s.id) v
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
-   {sprint: AND s.id = :sprint | AND s.number = :sprint_number}
+-- part: talk one of show_story
 
--- part: comments list
-SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body AS "bodyMarkdown", c.version,
-       (SELECT string_agg(m.person ->> 'name', ', ') FROM jsonb_array_elements(c.mentions) m (person)) AS names,
-       c.edited_at AS "editedAt", c.created_at AS "createdAt",
-       c.author_id = gnomon.actor() AS "isMine", c.author_id = gnomon.actor() OR gnomon.rank(r.role) >= 3 AS "mayDelete"
-  FROM {asOf: asof.}sprints s
-  JOIN comment_lines c ON c.workspace_id = s.workspace_id AND c.entity_id = s.id
-  JOIN workspace_members m ON m.workspace_id = s.workspace_id AND m.user_id = gnomon.actor()
-  LEFT JOIN project_members q ON q.workspace_id = s.workspace_id AND q.project_id = s.project_id AND q.user_id = m.user_id
- CROSS JOIN LATERAL (SELECT CASE WHEN gnomon.rank(q.role) > gnomon.rank(m.role) THEN q.role ELSE m.role END AS role) r
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
-   {sprint: AND s.id = :sprint | AND s.number = :sprint_number} {asOf: AND c.created_at <= gnomon.now()}
- ORDER BY c.id DESC
- LIMIT 200
+-- part: comments list of show_story
 
 -- POST /w/{ws}/p/{project}/sprints/{sprint}     form of update_sprint, then /w/{ws}/p/{project}/sprints/{sprint}
 -- message: The sprint is up to date.

@@ -1,4 +1,9 @@
--- GET /w/{ws}/p/{project}/stories                                 show_stories
+-- Lists of the same things stand beside several pages: the first to show one has it.
+-- words stories_page: list = stories
+-- words backlog_page: list = backlog
+-- words board_page:   list = board
+
+-- GET /w/{ws}/p/{project}/stories                                 show_stories   with stories_page
 -- All stories of a project as a table.
 -- role:   viewer
 -- page:   stories
@@ -35,7 +40,7 @@ SELECT l.id, l.name, {labelId: l.id = ANY(:labelId) OR} false AS "isChosen"
 -- part: sprints list
 SELECT n.id, n.name, {sprintId: n.id = :sprintId OR | } false AS "isChosen"
   FROM sprints n
- WHERE n.workspace_id = gnomon.workspace() AND n.project_id = gnomon.project()
+ WHERE n.workspace_id = gnomon.workspace() AND n.project_id = gnomon.project() AND n.deleted_at IS NULL
  ORDER BY n.number DESC
  LIMIT 50
 
@@ -43,7 +48,7 @@ SELECT n.id, n.name, {sprintId: n.id = :sprintId OR | } false AS "isChosen"
 SELECT f.id, f.name, f.query, f.user_id = gnomon.actor() AS "isMine", f.project_id IS NULL AS "isForAllProjects", f.is_shared AS "isShared", f.version,
        u.name AS "owner.name"
   FROM saved_filters f JOIN users u ON u.id = f.user_id
- WHERE f.workspace_id = gnomon.workspace() AND f.deleted_at IS NULL AND f.list = 'stories' AND coalesce(f.project_id, gnomon.project()) = gnomon.project()
+ WHERE f.workspace_id = gnomon.workspace() AND f.deleted_at IS NULL AND f.list = '<list>' AND coalesce(f.project_id, gnomon.project()) = gnomon.project()
    AND (f.user_id = gnomon.actor() OR f.is_shared)
  ORDER BY f.user_id <> gnomon.actor(), lower(f.name), f.id
  LIMIT 50
@@ -61,32 +66,17 @@ SELECT jsonb_object_agg(n.id, n.name) AS map
 -- The form for a story.
 -- role:   member
 -- page:   story_new
--- part: people list
-SELECT u.id, u.name, false AS "isChosen"
-  FROM workspace_members m JOIN users u ON u.id = m.user_id
- WHERE m.workspace_id = gnomon.workspace()
- ORDER BY u.name, u.id
- LIMIT 200
+-- part: people list of show_stories
 
--- part: epics list
-SELECT e.id, e.title, false AS "isChosen"
-  FROM epics e
- WHERE e.workspace_id = gnomon.workspace() AND e.project_id = gnomon.project() AND e.deleted_at IS NULL
- ORDER BY e.position, e.id
- LIMIT 200
+-- part: epics list of show_stories
 
--- part: labels list
-SELECT l.id, l.name, false AS "isChosen"
-  FROM labels l
- WHERE l.workspace_id = gnomon.workspace() AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND l.deleted_at IS NULL
- ORDER BY lower(l.name), l.id
- LIMIT 200
+-- part: labels list of show_stories
 
 -- POST /w/{ws}/p/{project}/stories/new     form of create_story, then /w/{ws}/p/{project}/stories/{key}
 -- message: The story is on the board.
 -- page:   show_new_story
 
--- GET /w/{ws}/p/{project}/stories/{story}                         show_story
+-- GET /w/{ws}/p/{project}/stories/{story}                         show_story   with story
 -- A story: what it is, where it stands, what it waits for.
 -- role:   viewer
 -- path:   {story} key(story)
@@ -97,7 +87,7 @@ SELECT s.id, p.key || '-' || s.number AS key, s.title, s.description AS "descrip
        s.confidence, s.due_date AS "dueDate",
        s.status <> 'done' AND s.due_date < (gnomon.now() AT TIME ZONE w.timezone)::date AS "isLate",
        s.status_since AS "statusSince", s.created_at AS "createdAt", s.updated_at AS "updatedAt", s.ai_generated AS "isDraft",
-       ({asOf: 0 *} s.task_count)::bigint AS "taskCount", s.task_done_count::bigint AS "taskDoneCount", s.task_count = 1 AS "isOneTask",
+       s.task_count::bigint AS "taskCount", s.task_done_count::bigint AS "taskDoneCount", s.task_count = 1 AS "isOneTask",
        (SELECT string_agg(CASE jsonb_typeof(a.item) WHEN 'object' THEN coalesce(a.item ->> 'text', a.item ->> 'title') ELSE a.item #>> '{}' END, E'\n' ORDER BY a.place)
           FROM jsonb_array_elements(s.acceptance_criteria) WITH ORDINALITY AS a (item, place)) AS "criteriaLines",
        (SELECT jsonb_agg(jsonb_build_object('name', l.name, 'colour', l.colour) ORDER BY lower(l.name), l.id)
@@ -177,29 +167,29 @@ SELECT e.created_at AS "doneAt", coalesce(a.name, 'Gnomon') AS who, replace(t.sa
 
 -- part: talk one
 -- Where what is said about it goes, and who watches.
-SELECT format('/w/%s/p/%s/stories/%s-%s', w.slug, p.key, p.key, s.number) AS path, 'story' AS noun, k.n AS "commentCount", nullif(greatest(k.n - 200, 0), 0) AS "moreCount",
+SELECT <path> AS path, '<one>' AS noun, k.n AS "commentCount", nullif(greatest(k.n - 200, 0), 0) AS "moreCount",
        v.n AS "watcherCount", v.mine AS "isWatching"
-  FROM stories s
+  FROM {asOf: asof.}<all> s
   JOIN workspaces w ON w.id = s.workspace_id
-  JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
+  LEFT JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
  CROSS JOIN LATERAL (SELECT count(*) AS n FROM comments c WHERE c.workspace_id = s.workspace_id AND c.entity_id = s.id AND c.deleted_at IS NULL) k
  CROSS JOIN LATERAL (SELECT count(*) AS n, coalesce(bool_or(x.user_id = gnomon.actor()), false) AS mine
                        FROM watchers x WHERE x.workspace_id = s.workspace_id AND x.entity_id = s.id) v
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
-   {story: AND s.id = :story | AND s.number = :story_number}
+ WHERE s.workspace_id = gnomon.workspace() <here> AND s.deleted_at IS NULL
+   AND {<one>: s.id = :<one> | s.number = :<one>_number}
 
 -- part: comments list
 SELECT c.id, c.author_id AS "author.id", c.author_name AS "author.name", c.body AS "bodyMarkdown", c.version,
        (SELECT string_agg(m.person ->> 'name', ', ') FROM jsonb_array_elements(c.mentions) m (person)) AS names,
        c.edited_at AS "editedAt", c.created_at AS "createdAt",
        c.author_id = gnomon.actor() AS "isMine", c.author_id = gnomon.actor() OR gnomon.rank(r.role) >= 3 AS "mayDelete"
-  FROM stories s
+  FROM {asOf: asof.}<all> s
   JOIN comment_lines c ON c.workspace_id = s.workspace_id AND c.entity_id = s.id
   JOIN workspace_members m ON m.workspace_id = s.workspace_id AND m.user_id = gnomon.actor()
   LEFT JOIN project_members q ON q.workspace_id = s.workspace_id AND q.project_id = s.project_id AND q.user_id = m.user_id
  CROSS JOIN LATERAL (SELECT CASE WHEN gnomon.rank(q.role) > gnomon.rank(m.role) THEN q.role ELSE m.role END AS role) r
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project()
-   {story: AND s.id = :story | AND s.number = :story_number} {asOf: AND c.created_at <= gnomon.now()}
+ WHERE s.workspace_id = gnomon.workspace() <here> AND s.deleted_at IS NULL
+   AND {<one>: s.id = :<one> | s.number = :<one>_number} {asOf: AND c.created_at <= gnomon.now()}
  ORDER BY c.id DESC
  LIMIT 200
 
