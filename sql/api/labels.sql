@@ -39,16 +39,15 @@ SELECT gnomon.workspace(), gnomon.project(), b.name, coalesce(b.colour, 'grey') 
 RETURNING l.id, l.project_id AS "projectId", l.name, l.colour, 0::bigint AS "storyCount", l.version
 
 -- PATCH /api/v1/projects/{project}/labels/{label}                 update_label
--- Renames or recolours a label of the project or its workspace; a stale version is refused
--- with the current copy.
+-- Renames or recolours a label of the project, or, as a member of it, of the workspace; a
+-- stale version is refused with the current copy.
 -- role:   member
 -- path:   {label} uuid
 -- body:   LabelPatch
+-- errors: forbidden
 -- reply:  200 Label
 WITH old AS MATERIALIZED (
-  SELECT l.* FROM labels l
-   WHERE l.workspace_id = gnomon.workspace() AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND l.id = :label AND l.deleted_at IS NULL
-     FOR NO KEY UPDATE
+  SELECT l.* FROM gnomon.hold_label(:label) l
 ), new AS (
   UPDATE labels l SET (name, colour) = (SELECT b.name, b.colour FROM jsonb_populate_record(l, :body - 'version') b)
     FROM old
@@ -65,19 +64,9 @@ SELECT l.refused AS "!", l.id, l.project_id AS "projectId", l.name, l.colour,
   FROM l
 
 -- DELETE /api/v1/projects/{project}/labels/{label}                delete_label
--- Takes a label off every story and away.
+-- Takes a label off every story and away; one of the workspace as a member of it.
 -- role:   member
 -- path:   {label} uuid
+-- errors: forbidden
 -- reply:  204
-WITH gone AS (
-  UPDATE labels l SET deleted_at = gnomon.now()
-   WHERE l.workspace_id = gnomon.workspace() AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND l.id = :label AND l.deleted_at IS NULL
-  RETURNING l.id
-), held AS MATERIALIZED (
-  SELECT s.workspace_id, s.id FROM gone
-    JOIN story_labels k ON k.workspace_id = gnomon.workspace() AND k.label_id = gone.id
-    JOIN stories s ON s.workspace_id = k.workspace_id AND s.id = k.story_id
-   ORDER BY s.id FOR NO KEY UPDATE OF s
-), off AS (
-  UPDATE stories s SET label_ids = array_remove(s.label_ids, :label) FROM held h WHERE s.workspace_id = h.workspace_id AND s.id = h.id)
-SELECT id FROM gone
+SELECT d AS id FROM gnomon.delete_label(:label) d

@@ -197,5 +197,5 @@ SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.pri
 -- What the labels of the cards are called.
 SELECT l.id, l.name, l.colour
   FROM labels l
- WHERE l.workspace_id = gnomon.workspace() AND l.deleted_at IS NULL AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND {changed}
+ WHERE l.workspace_id = gnomon.workspace() AND (l.deleted_at IS NULL {asOf: OR l.deleted_at > gnomon.now()}) AND coalesce(l.project_id, gnomon.project()) = gnomon.project() AND {changed}
  ORDER BY lower(l.name), l.id

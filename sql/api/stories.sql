@@ -71,7 +71,7 @@ WITH b AS (
 ), good AS MATERIALIZED (
   SELECT gnomon.must((SELECT count(*) FROM old) = cardinality(b.ids), '/ids: Some of these stories are not in this project. Load the list again.')
      AND gnomon.must(b.sprint_id IS NULL OR EXISTS (
-           SELECT FROM sprints n WHERE n.workspace_id = gnomon.workspace() AND n.project_id = gnomon.project() AND n.id = b.sprint_id AND n.status <> 'completed'),
+           SELECT FROM sprints n WHERE n.workspace_id = gnomon.workspace() AND n.project_id = gnomon.project() AND n.id = b.sprint_id AND n.status <> 'completed' AND n.deleted_at IS NULL),
            '/sprintId: Choose a sprint that is not over.') AS yes
     FROM b
 ), new AS (
@@ -118,7 +118,7 @@ SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.description,
        s.acceptance_criteria AS "acceptanceCriteria", s.status, s.status_since AS "statusSince", s.priority, s.estimate,
        s.confidence, s.due_date AS "dueDate", s.epic_id AS "epicId", u.id AS "assignee.id", u.name AS "assignee.name",
        gnomon.labels_of(s.label_ids) AS labels, s.task_count AS "taskCount", s.task_done_count AS "taskDoneCount",
-       CASE s.task_count {asOf: + 1} WHEN 0 THEN '[]'::jsonb ELSE gnomon.tasks_of(s.id) END AS tasks,
+       CASE s.task_count WHEN 0 THEN '[]'::jsonb ELSE gnomon.tasks_of(s.id) END AS tasks,
        s.ai_generated AS "aiGenerated", s.created_at AS "createdAt", s.updated_at AS "updatedAt", s.version
   FROM {asOf: asof.}stories s JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
   LEFT JOIN users u ON u.id = s.assignee_id

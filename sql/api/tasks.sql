@@ -91,13 +91,17 @@ SELECT t.refused AS "!", t.id, s.id AS "story.id", p.key || '-' || s.number AS "
 -- body:   TaskMove
 -- reply:  200 Task
 WITH t AS (
-  SELECT m.refused, (m.task).* FROM gnomon.move_task(:task, (:body ->> 'version')::integer, :body - 'version') m
+  SELECT m.refused, (m.task).*
+    FROM tasks x
+    JOIN stories s ON s.workspace_id = x.workspace_id AND s.id = x.story_id AND s.deleted_at IS NULL
+   CROSS JOIN LATERAL gnomon.move_task(x.id, (:body ->> 'version')::integer, :body - 'version') m
+   WHERE x.workspace_id = gnomon.workspace() AND x.project_id = gnomon.project() AND x.id = :task
 )
 SELECT t.refused AS "!", t.id, s.id AS "story.id", p.key || '-' || s.number AS "story.key", t.title, t.description, t.status, t.estimate,
        u.id AS "assignee.id", u.name AS "assignee.name", t.ai_generated AS "aiGenerated",
        t.created_at AS "createdAt", t.updated_at AS "updatedAt", t.version
   FROM t
-  JOIN stories s ON s.workspace_id = t.workspace_id AND s.id = t.story_id AND s.deleted_at IS NULL
+  JOIN stories s ON s.workspace_id = t.workspace_id AND s.id = t.story_id
   JOIN projects p ON p.workspace_id = t.workspace_id AND p.id = t.project_id
   LEFT JOIN users u ON u.id = t.assignee_id
 
@@ -107,5 +111,7 @@ SELECT t.refused AS "!", t.id, s.id AS "story.id", p.key || '-' || s.number AS "
 -- path:   {task} uuid
 -- reply:  204
 UPDATE tasks t SET deleted_at = gnomon.now()
+  FROM stories s
  WHERE t.workspace_id = gnomon.workspace() AND t.project_id = gnomon.project() AND t.id = :task AND t.deleted_at IS NULL
+   AND s.workspace_id = t.workspace_id AND s.id = t.story_id AND s.deleted_at IS NULL
 RETURNING t.id

@@ -39,18 +39,22 @@ WITH r AS MATERIALIZED (
          priority = coalesce(r.priority, s.priority), estimate = coalesce(r.estimate, s.estimate),
          due_date = coalesce(r.due_date, s.due_date), assignee_id = coalesce(r.person, s.assignee_id)
     FROM r
-   WHERE :update AND s.workspace_id = gnomon.workspace() AND s.id = r.story_id
+   WHERE :update AND s.workspace_id = gnomon.workspace() AND s.id = r.story_id AND s.deleted_at IS NULL
      AND (s.title, s.description, s.status, s.priority, s.estimate, s.due_date, s.assignee_id) IS DISTINCT FROM
          (r.title, coalesce(r.description, s.description), coalesce(r.status, s.status), coalesce(r.priority, s.priority),
           coalesce(r.estimate, s.estimate), coalesce(r.due_date, s.due_date), coalesce(r.person, s.assignee_id))
   RETURNING s.id
+), columns AS MATERIALIZED (   -- what comes in stands behind what is there, in the order of the file
+  SELECT c.status, gnomon.last_place(gnomon.workspace(), gnomon.project(), c.status, 0) AS place
+    FROM unnest('{backlog,ready,in_progress,review,done}'::text[]) c (status)
 ), made AS (
   INSERT INTO stories (workspace_id, id, project_id, number, title, description, status, priority, estimate, due_date,
                        assignee_id, created_at, position)
   SELECT gnomon.workspace(), r.new_id, gnomon.project(), n.number, r.title, coalesce(r.description, ''),
          coalesce(r.status, 'backlog'), coalesce(r.priority, 'medium'), r.estimate, r.due_date, r.person,
-         coalesce(r.created_at, gnomon.now()), 65536 * r.place::bigint
+         coalesce(r.created_at, gnomon.now()), c.place + 1048576 * r.place::bigint
     FROM r
+    JOIN columns c ON c.status = coalesce(r.status, 'backlog')
    CROSS JOIN LATERAL (SELECT CASE WHEN NOT EXISTS (SELECT FROM stories x WHERE x.workspace_id = gnomon.workspace()
                           AND x.project_id = gnomon.project() AND x.number = r.own_number) THEN r.own_number END AS number) n
    WHERE r.story_id IS NULL

@@ -2,12 +2,14 @@
 #include "db/db.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/text.h"
@@ -16,6 +18,7 @@
 
 enum {
 	TRIES = 3,
+	NAME_MAX_BYTES = 64, /* of a table, a key */
 	/* Statements a connection keeps prepared. Each costs the server some
 	 * 200 KB, and the combinations of a list's filters are hundreds: what
 	 * comes later is planned each time. */
@@ -216,6 +219,33 @@ invalid(struct op *op, const char *detail)
 	return op_invalid(op, pointer, "%s", colon + 2);
 }
 
+/* A foreign key that points at nothing. Which field it is of stands in the name of
+ * the key, <table>_[workspace_id_][project_id_]<column>_fkey: "/assigneeId". */
+static enum err
+dangling(struct op *op, const PGresult *result)
+{
+	static const char *const scopes[] = {"_workspace_id", "_project_id"};
+	const char *s = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
+	const char *table = PQresultErrorField(result, PG_DIAG_TABLE_NAME);
+	const char *end = s ? strstr(s, "_fkey") : NULL;
+	struct buf *b = buf_new(op, NAME_MAX_BYTES + 1);
+
+	s = end && table && text_starts(s, table) ? s + strlen(table) : end;
+	for (size_t i = 0; s && i < nitems(scopes); i++)
+		if (text_starts(s, scopes[i]))
+			s += strlen(scopes[i]);
+	if (s == end)
+		return op_fail(op, ERR_VALIDATION_FAILED, "a foreign key");
+	buf_char(b, '/');
+	for (s++; s < end; s++)
+		if (*s == '_' && s + 1 < end)
+			buf_char(b, (char)toupper((unsigned char)*++s));
+		else
+			buf_char(b, *s);
+	return op_invalid(
+	    op, b->data, "There is no such one here. Choose another.");
+}
+
 /* What the server's refusal means to us (PostgreSQL manual, appendix A). */
 static enum err
 refusal(struct op *op, const PGresult *result, const char *source)
@@ -254,6 +284,8 @@ refusal(struct op *op, const PGresult *result, const char *source)
 	if (strcmp(state, "GN000") == 0)
 		return op_fail(op, err_of_word(message), "%s: %s %s", source,
 		    message, detail ? detail : "");
+	if (strcmp(state, "23503") == 0)
+		return dangling(op, result);
 	for (size_t i = 0; i < nitems(map); i++)
 		if (text_starts(state, map[i].state))
 			return op_fail(

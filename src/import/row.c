@@ -234,6 +234,12 @@ text_of(void *owner, const struct csv_record *r,
 	}
 	while (n && strchr(" \t\r\n", text[n - 1]))
 		n--;
+	if (n) { /* as a file of ours protects it */
+		size_t guard = csv_guard_length(text, n);
+
+		text += guard;
+		n -= guard;
+	}
 	return n ? mem_dup_n(owner, text, n) : NULL;
 }
 

@@ -254,8 +254,9 @@ check_pattern(struct run *run, const struct rule *r, const struct spot *spot)
 	if (matches(run, r->pattern, spot, json_object_get_string(spot->json),
 		(size_t)json_object_get_string_len(spot->json)))
 		return true;
-	return refuse(run, spot, NULL, "Enter text that matches %s.",
-	    json_object_get_string(r->value));
+	return refuse(run, spot, NULL, "%s",
+	    schema__say_pattern(
+		scratch(run), json_object_get_string(r->value)));
 }
 
 static bool

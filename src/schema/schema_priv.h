@@ -300,6 +300,7 @@ const struct format *schema__format(const char *name); /* or NULL */
  */
 const char *schema__say_type(void *owner, enum schema_type types);
 const char *schema__say_choices(void *owner, struct json_object *choices);
+const char *schema__say_pattern(void *owner, const char *pattern);
 const char *schema__say_value(void *owner, struct json_object *value);
 
 #endif

@@ -75,6 +75,14 @@ schema__say_choices(void *owner, struct json_object *choices)
 }
 
 const char *
+schema__say_pattern(void *owner, const char *pattern)
+{
+	if (strcmp(pattern, "\\S") == 0)
+		return "Enter some text.";
+	return mem_fmt(owner, "Enter text that matches %s.", pattern);
+}
+
+const char *
 schema__say_value(void *owner, struct json_object *value)
 {
 	const char *word = plain(value);

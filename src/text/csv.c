@@ -351,6 +351,12 @@ is_formula(const char *text, size_t n)
 	return n > 0 && memchr("=+-@\t\r\n", text[0], 7) && !is_number(text, n);
 }
 
+size_t
+csv_guard_length(const char *text, size_t n)
+{
+	return n > 1 && text[0] == '\'' && is_formula(text + 1, n - 1);
+}
+
 static bool
 needs_quotes(const char *text, size_t n)
 {

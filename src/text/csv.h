@@ -70,4 +70,8 @@ enum csv_found csv_next(struct csv *c, struct csv_record *out);
  */
 void csv_write_field(struct buf *out, const char *text, size_t n, bool guard);
 
+/* How many bytes the guard takes at the beginning of a field that was read: 0, or
+ * 1 for the ' before a formula. */
+size_t csv_guard_length(const char *text, size_t n);
+
 #endif

@@ -335,6 +335,7 @@ describe('the catalog', () => {
 			'close_session',
 			'complete_sprint',
 			'confirm_second_factor',
+			'delete_label',
 			'delete_me',
 			'drop_sprint',
 			'end_other_sessions',

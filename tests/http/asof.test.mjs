@@ -28,6 +28,10 @@ before(async () => {
 		           VALUES (${lit(t.id)}, ${lit(t.project.id)}, ${lit(t.stories[2].id)}, ${lit(one.id)}, 'blocks')`),
 		() => sql(`UPDATE sprint_items SET removed_at = now() WHERE story_id = ${lit(t.stories[3].id)}`),
 		() => sql(`UPDATE stories SET position = 1000000 - position WHERE workspace_id = ${lit(t.id)}`),
+		() => post(`${t.path}/tasks`, { ...t.owner, json: { storyId: one.id, title: 'A step' } }),
+		() => sql(`UPDATE tasks SET status = 'done' WHERE workspace_id = ${lit(t.id)}`),
+		() => sql(`INSERT INTO tasks (workspace_id, project_id, story_id, title) SELECT workspace_id, project_id, id, 'Another' FROM stories WHERE id = ${lit(one.id)}`),
+		() => sql(`UPDATE tasks SET deleted_at = now() WHERE workspace_id = ${lit(t.id)} AND status = 'done'`),
 		() => sql(`UPDATE dependencies SET removed_at = now() WHERE workspace_id = ${lit(t.id)}`),
 		() => sql(`UPDATE sprints SET goal = 'Ship it', status = 'completed', completed_at = now() WHERE id = ${lit(made.id)}`),
 	]

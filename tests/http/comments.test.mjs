@@ -145,3 +145,11 @@ describe('a mention', () => {
 		assert.ok(Date.now() - from < 3000, `${Date.now() - from} ms`)
 	})
 })
+
+test('what was said about something that was deleted is gone with it', async () => {
+	const story = await ok(post(`${t.path}/stories`, { ...t.owner, json: { title: 'Gone' } }), 201)
+	const made = await say('Not for long', t.member, `${t.path}/stories/${story.id}`)
+	await ok(get(`${t.base}/comments/${made.id}`, t.viewer))
+	assert.equal((await del(`${t.path}/stories/${story.id}`, t.owner)).status, 204)
+	await refused(get(`${t.base}/comments/${made.id}`, t.viewer), 404, 'not_found')
+})

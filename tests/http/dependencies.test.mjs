@@ -95,3 +95,45 @@ test('001-081: a removed dependency is gone, and what it forbade is possible', a
 	assert.equal(sql(`SELECT count(*) FROM dependencies WHERE id = ${lit(first.id)} AND removed_at IS NOT NULL`), '1')
 	await ok(add(key(2), key(1)), 201)
 })
+
+describe('no circle comes about', () => {
+	let u, made
+	const said = error => error.details.errors.map(e => `${e.pointer}: ${e.message}`)
+	const one = n => ok(get(`${u.path}/stories/${u.project.key}-${n}`, u.owner))
+	const waits = (sourceId, targetId, user = u.owner) => post(`${u.path}/dependencies`, { ...user, json: { sourceId, targetId, dependencyType: 'requires' } })
+	const join = async (n, epic) => patch(`${u.path}/stories/${u.project.key}-${n}`, { ...u.owner, json: { version: (await one(n)).version, epicId: epic } })
+	before(async () => {
+		u = await tenant({ stories: 8 })
+		made = await Promise.all(['A', 'B'].map(title => ok(post(`${u.path}/epics`, { ...u.owner, json: { title } }), 201)))
+	})
+	test('by an epic that a story joins later: it waits for the epic, or the epic for it', async () => {
+		const k = n => `${u.project.key}-${n}`
+		const [a, b] = made
+		await ok(waits(k(1), a.key), 201)
+		const was = state(u)
+		const way = [`/epicId: This would make a circle: ${a.key} → ${k(1)} → ${a.key}.`]
+		assert.deepEqual(said(await refused(join(1, a.id), 422)), way)
+		assert.deepEqual(said(await refused(patch(`${u.path}/stories/${k(1)}/move`, { ...u.owner, json: { version: 1, epicId: a.id } }), 422)), way)
+		assert.deepEqual(said(await refused(patch(`${u.path}/stories`, { ...u.owner, json: { ids: [u.stories[0].id, u.stories[4].id], epicId: a.id } }), 422)), way)
+		assert.equal(state(u), was)
+		await ok(join(5, a.id))
+		await ok(waits(b.key, k(2)), 201) // and 2 waits for 3
+		await ok(waits(k(2), k(3)), 201)
+		assert.deepEqual(said(await refused(join(3, b.id), 422)), [`/epicId: This would make a circle: ${k(3)} → ${b.key} → ${k(2)} → ${k(3)}.`])
+	})
+	test('by a story that joins while the dependency is made', async () => {
+		for (let i = 0; i < 6; i++) {
+			const { id, number } = await ok(post(`${u.path}/stories`, { ...u.owner, json: { title: 'Race' } }), 201)
+			const codes = (await Promise.all([waits(id, made[1].id), join(number, made[1].id)])).map(r => r.status)
+			assert.ok(codes.includes(422), String(codes))
+		}
+	})
+	test('and none is seen in what was deleted', async () => {
+		const [x, y, z] = u.stories.slice(5)
+		await ok(waits(x.id, y.id), 201)
+		await ok(waits(y.id, z.id), 201)
+		await refused(waits(z.id, x.id), 422)
+		assert.equal((await del(`${u.path}/stories/${y.id}`, u.owner)).status, 204)
+		await ok(waits(z.id, x.id), 201)
+	})
+})

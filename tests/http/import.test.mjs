@@ -128,3 +128,35 @@ describe('the page', () => {
 		assert.match(bad.text, /There is a problem/)
 	})
 })
+
+describe('what comes in', () => {
+	let u
+	const into = (csv, query = '') => ok(call('POST', `${u.path}/stories/import${query}`, { ...u.owner, body: csv, headers: { 'Content-Type': 'text/csv' } }))
+	const column = async () => (await ok(get(`${u.path}/board`, u.owner))).columns[0].stories.map(s => s.title)
+	before(async () => {
+		u = await tenant({ stories: 2 })
+	})
+	test('stands behind what is there, in the order of the file', async () => {
+		await into('key,title\nA-9,Third\nA-3,Fourth\nA-5,Fifth\n')
+		await into('key,title\nB-2,Sixth\nB-1,Seventh\n')
+		assert.deepEqual(await column(), ['Story 1', 'Story 2', 'Third', 'Fourth', 'Fifth', 'Sixth', 'Seventh'])
+	})
+	test('is what a file of ours says, formulas too', async () => {
+		const v = await tenant({ stories: 0 })
+		const titles = ['=1+1', '+cmd', '-cmd', '@sum', '-1.5', "'tis", 'say "so", then', 'ünïcode 😀', ' x']
+		for (const title of titles) await ok(post(`${v.path}/stories`, { ...v.owner, json: { title } }), 201)
+		const out = await get(`${v.path}/stories.csv?order=number&bom=true`, v.owner)
+		assert.match(out.text, /,'=1\+1,/)
+		const w = await tenant({ stories: 0 })
+		const report = await ok(call('POST', `${w.path}/stories/import`, { ...w.owner, body: out.text, headers: { 'Content-Type': 'text/csv' } }))
+		assert.equal(report.made, titles.length)
+		assert.deepEqual((await ok(get(`${w.path}/stories?order=number`, w.owner))).items.map(s => s.title), titles.map(x => x.trim()))
+	})
+	test('changes nothing that was deleted', async () => {
+		const gone = sql(`UPDATE stories SET deleted_at = now() WHERE project_id = ${lit(u.project.id)} AND title = 'Third' RETURNING id`)
+		const was = revision(u)
+		assert.deepEqual((await into('key,title\nA-9,Back again\n', '?update=true')).rows.map(r => r.outcome), ['kept'])
+		assert.equal(revision(u), was)
+		assert.equal(sql(`SELECT title FROM stories WHERE id = ${lit(gone)}`), 'Third')
+	})
+})

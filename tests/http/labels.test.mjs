@@ -1,6 +1,6 @@
 // Labels, and filters saved under a name.
 import { before, describe, test } from 'node:test'
-import { assert, browser, call, get, lit, newKey, ok, patch, pointers, post, refused, revision, rows, tenant } from './lib.mjs'
+import { assert, browser, call, get, lit, newKey, ok, patch, pointers, post, refused, revision, rows, session, sql, tenant, waiting } from './lib.mjs'
 
 const del = (path, options) => call('DELETE', path, options)
 let t
@@ -95,5 +95,45 @@ describe('saved filters', () => {
 	test('deleted, they are gone', async () => {
 		assert.equal((await del(`${t.path}/filters/${mine.id}`, t.owner)).status, 204)
 		assert.ok(!(await names(t.owner)).includes('Mine'))
+	})
+})
+
+describe('a label of the workspace', () => {
+	let wide
+	before(async () => {
+		wide = await ok(label({ name: 'Wide' }, t.base), 201)
+	})
+	test('is shaped by its members, not by who is one of a project only', async () => {
+		sql(`INSERT INTO project_members (workspace_id, project_id, user_id, role) VALUES (${lit(t.id)}, ${lit(t.project.id)}, ${lit(t.viewer.id)}, 'member')`)
+		await ok(label({ name: 'Of the project' }, t.path, t.viewer), 201)
+		await refused(patch(`${t.path}/labels/${wide.id}`, { ...t.viewer, json: { version: 1, name: 'Mine' } }), 403, 'forbidden')
+		await refused(del(`${t.path}/labels/${wide.id}`, t.viewer), 403, 'forbidden')
+	})
+	test('is taken off what its deleter does not see, too', async () => {
+		const own = await ok(post(`${t.base}/projects`, { ...t.owner, json: { key: newKey(), name: 'Private' } }), 201)
+		const hidden = await ok(post(`/api/v1/projects/${own.id}/stories`, { ...t.owner, json: { title: 'Secret', labelIds: [wide.id] } }), 201)
+		sql(`UPDATE projects SET is_private = true WHERE id = ${lit(own.id)}`)
+		await refused(get(`/api/v1/projects/${own.id}/stories`, t.member), 404)
+		assert.equal((await del(`${t.path}/labels/${wide.id}`, t.member)).status, 204)
+		assert.deepEqual((await ok(get(`/api/v1/projects/${own.id}/stories/${hidden.id}`, t.owner))).labels, [])
+	})
+	test('that somebody deletes is given to nobody meanwhile', async () => {
+		const late = await ok(label({ name: 'Late' }), 201)
+		const deleting = session()
+		await deleting.say(`BEGIN; UPDATE labels SET deleted_at = now() WHERE id = ${lit(late.id)};`)
+		const made = post(`${t.path}/stories`, { ...t.owner, json: { title: 'Late', labelIds: [late.id] } })
+		await waiting('INTO stories')
+		await deleting.say('COMMIT;')
+		deleting.end()
+		assert.deepEqual(pointers(await refused(made, 422)), ['/labelIds'])
+		const other = await ok(label({ name: 'Other' }), 201)
+		const giving = session() // and the other way round
+		await giving.say(`BEGIN; UPDATE stories SET label_ids = ARRAY[${lit(other.id)}::uuid] WHERE id = ${lit(t.stories[2].id)};`)
+		const gone = del(`${t.path}/labels/${other.id}`, t.owner)
+		await waiting('delete_label')
+		await giving.say('COMMIT;')
+		giving.end()
+		assert.equal((await gone).status, 204)
+		assert.deepEqual((await ok(get(`${t.path}/stories/${t.stories[2].id}`, t.owner))).labels, [])
 	})
 })

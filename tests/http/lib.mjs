@@ -180,6 +180,15 @@ export function session(user) {
 	}
 }
 
+/** Resolves when somebody waits for a lock in a statement that names `what`. */
+export async function waiting(what = '') {
+	for (let i = 0; i < 200; i++) {
+		if (sql(`SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ ${lit(what)} AND pid <> pg_backend_pid()`) !== '0') return
+		await new Promise(r => setTimeout(r, 20))
+	}
+	assert.fail(`nobody waits in ${what}`)
+}
+
 // ---- people and tenants
 
 export const unique = () => randomBytes(5).toString('hex')

@@ -1,6 +1,6 @@
 // Objectives, key results and check-ins (requirements 000-051, 000-056, U30).
 import { before, describe, test } from 'node:test'
-import { assert, call, get, lit, newKey, ok, patch, post, refused, rows, sql, sqlRefused, tenant } from './lib.mjs'
+import { assert, call, get, lit, newKey, ok, patch, post, refused, rows, session, sql, sqlRefused, tenant, waiting } from './lib.mjs'
 
 let t
 const frame = { startDate: '2026-10-01', endDate: '2026-12-31' }
@@ -168,4 +168,18 @@ test('agents read objectives, key results and check-ins as they were', async () 
 	const events = rows(`SELECT entity_type, action FROM events WHERE workspace_id = ${lit(t.id)} AND scope_id = ${lit(t.id)} AND entity_id IN (${lit(o.id)}, ${lit(k.id)}) ORDER BY rev`)
 	assert.deepEqual(events.map(e => `${e.entity_type} ${e.action}`),
 		['objective created', 'key_result created', 'key_result updated', 'key_result updated', 'objective moved'])
+})
+
+test('a check-in that waited for a later one does not take its place', async () => {
+	const o = await make()
+	const k = await measure(o, {})
+	const later = session()
+	await later.say(`BEGIN; INSERT INTO check_ins (workspace_id, objective_id, key_result_id, value, confidence, author_id, created_at)
+	                 VALUES (${lit(t.id)}, ${lit(o.id)}, ${lit(k.id)}, 20, 50, ${lit(t.owner.id)}, clock_timestamp() + interval '1 second');`)
+	const mine = checkIn(o, k, 10)
+	await waiting('check_ins')
+	await later.say('COMMIT;')
+	later.end()
+	await mine
+	assert.equal((await ok(get(`${o.path}/key-results`, t.owner))).items[0].currentValue, 20)
 })

@@ -2,7 +2,7 @@
 // from then on, whatever happens to its stories.
 import { createHash } from 'node:crypto'
 import { before, describe, test } from 'node:test'
-import { assert, call, get, join, lit, newUser, ok, patch, pointers, post, randomUUID, refused, rows, sql, tenant } from './lib.mjs'
+import { assert, browser, call, get, join, lit, newUser, ok, patch, pointers, post, randomUUID, refused, rows, session, sql, tenant, waiting } from './lib.mjs'
 
 const day = n => new Date(Date.now() + n * 86400000).toISOString().slice(0, 10)
 const del = (path, user) => call('DELETE', path, user)
@@ -351,4 +351,43 @@ test('a member of another project cannot see or change it', async () => {
 	sql(`UPDATE projects SET is_private = true WHERE id = ${lit(t.project.id)}`)
 	await refused(get(`${t.path}/sprints/${s.id}`, other), 404, 'not_found')
 	await refused(post(`${t.path}/sprints/${s.id}/items`, { ...other, json: { storyIds: [t.stories[0].id] } }), 404, 'not_found')
+})
+
+describe('clocks of transactions', () => {
+	// somebody's, who began later than whoever waits, and is done first
+	const overtake = async (t, sprint, story, waiter) => {
+		const other = session()
+		await other.say(`BEGIN; SELECT FROM sprints WHERE id = ${lit(sprint.id)} FOR UPDATE;`)
+		const reply = waiter()
+		await waiting('gnomon')
+		await other.say(`SELECT set_config('gnomon.workspace', ${lit(t.id)}, true), set_config('gnomon.project', ${lit(t.project.id)}, true),
+		                        set_config('gnomon.clock', clock_timestamp()::text, true);
+		                 SELECT * FROM gnomon.add_to_sprint(${lit(sprint.id)}, ARRAY[${lit(story.id)}::uuid]); COMMIT;`)
+		other.end()
+		return ok(reply)
+	}
+	test('do not make growth of what was in at the start, nor lose what came before the end', async () => {
+		const t = await tenant({ stories: 0 })
+		const [a, b, c] = [await story(t), await story(t), await story(t)]
+		const plan = await make(t)
+		await ok(add(t, plan, a), 201)
+		const running = await overtake(t, plan, b, () => start(t, plan))
+		assert.deepEqual([running.committedPoints, running.committedStories], [6, 2])
+		const sums = async () => (({ points, addedPoints, reestimatedPoints, addedStories }) => [points, addedPoints, reestimatedPoints, addedStories])(await metrics(t, plan))
+		assert.deepEqual(await sums(), [6, 0, 0, 0])
+		assert.deepEqual((await detail(t, plan)).items.map(i => i.isAdded), [false, false])
+		await overtake(t, plan, c, () => complete(t, running, { unfinished: 'backlog' }))
+		assert.deepEqual(await sums(), [9, 3, 0, 1])
+		const days = (await ok(get(`${t.path}/sprints/${plan.id}/burndown`, t.owner))).days.filter(d => d.total !== null)
+		assert.equal(days.at(-1).total, 9)
+	})
+})
+
+test('a plan that was dropped is offered nowhere, and takes nothing in', async () => {
+	const t = await tenant({ stories: 1 })
+	const plan = await make(t, { name: 'Dropped plan' })
+	assert.equal((await del(`${t.path}/sprints/${plan.id}`, t.owner)).status, 204)
+	assert.deepEqual(pointers(await refused(patch(`${t.path}/stories`, { ...t.owner, json: { ids: [t.stories[0].id], sprintId: plan.id } }), 422)), ['/sprintId'])
+	const cookie = await browser(t.owner)
+	for (const page of ['stories', 'backlog', 'sprints']) assert.doesNotMatch((await get(`/w/${t.slug}/p/${t.project.key}/${page}`, { cookie })).text, /Dropped plan/, page)
 })

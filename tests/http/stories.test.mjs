@@ -202,7 +202,7 @@ describe('001-161: several stories are changed at once', () => {
 		const was = state(t)
 		for (const wrong of [[...ids, randomUUID()], [randomUUID()]])
 			assert.deepEqual(pointers(await refused(bulk({ ids: wrong, priority: 'low' }), 422, 'validation_failed')), ['/ids'])
-		assert.deepEqual(pointers(await refused(bulk({ ids, assigneeId: randomUUID() }), 422, 'validation_failed')), [])
+		assert.deepEqual(pointers(await refused(bulk({ ids, assigneeId: randomUUID() }), 422, 'validation_failed')), ['/assigneeId'])
 		assert.equal(state(t), was)
 	})
 })
@@ -349,4 +349,37 @@ test('who waits for a move sees what it did', async () => {
 	s.end()
 	await ok(mine)
 	assert.deepEqual(await order(t), [3, 4, 1, 2])
+})
+
+test('ids of elsewhere are refused by the name of their field', async () => {
+	const [t, u] = [await tenant({ stories: 1 }), await tenant({ stories: 0 })]
+	const other = await ok(post(`${t.base}/projects`, { ...t.owner, json: { key: `Z${t.project.key.slice(1)}`, name: 'Other' } }), 201)
+	const foreign = []
+	for (const [path, user] of [[u.path, u.owner], [`/api/v1/projects/${other.id}`, t.owner]])
+		foreign.push({ epicId: (await ok(post(`${path}/epics`, { ...user, json: { title: 'E' } }), 201)).id },
+			{ labelIds: [(await ok(post(`${path}/labels`, { ...user, json: { name: 'L' } }), 201)).id] },
+			{ sprintId: (await ok(post(`${path}/sprints`, { ...user, json: { name: 'S' } }), 201)).id })
+	for (const json of [{ assigneeId: u.owner.id }, { assigneeId: randomUUID() }, ...foreign]) {
+		const [[field, value]] = Object.entries(json)
+		const was = revision(t)
+		const bulk = field === 'labelIds' ? { addLabelIds: value } : json
+		assert.deepEqual(pointers(await refused(patch(`${t.path}/stories`, { ...t.owner, json: { ids: [t.stories[0].id], ...bulk } }), 422)), [`/${field}`])
+		if (field !== 'sprintId') {
+			assert.deepEqual(pointers(await refused(post(`${t.path}/stories`, { ...t.owner, json: { title: 'x', ...json } }), 422)), [`/${field}`])
+			assert.deepEqual(pointers(await refused(patch(story(t, 0), { ...t.owner, json: { version: 1, ...json } }), 422)), [`/${field}`])
+		}
+		if (field === 'epicId') assert.deepEqual(pointers(await refused(patch(`${story(t, 0)}/move`, { ...t.owner, json: { version: 1, ...json } }), 422)), ['/epicId'])
+		assert.equal(revision(t), was)
+	}
+})
+
+test('what is called by spaces only is refused, whatever it is', async () => {
+	const t = await tenant({ stories: 1 })
+	const blank = '  \t '
+	for (const [path, field, more] of [['stories', 'title'], ['epics', 'title'], ['labels', 'name'], ['sprints', 'name'], ['tasks', 'title', { storyId: t.stories[0].id }], ['filters', 'name', { list: 'stories', query: 'status=done' }]]) {
+		const error = await refused(post(`${t.path}/${path}`, { ...t.owner, json: { ...more, [field]: blank } }), 422)
+		assert.deepEqual(error.details.errors, [{ pointer: `/${field}`, message: 'Enter some text.' }], path)
+	}
+	await refused(patch(story(t, 0), { ...t.owner, json: { version: 1, title: blank } }), 422)
+	await refused(post(`${t.base}/objectives`, { ...t.owner, json: { title: blank, startDate: '2026-10-01', endDate: '2026-12-31' } }), 422)
 })

@@ -73,3 +73,24 @@ test('twenty who tick at once are all counted', async () => {
 	const { taskCount, taskDoneCount, version } = await story(1)
 	assert.deepEqual([taskCount, taskDoneCount, version], [21, 20, 1])
 })
+
+test('below a deleted story nothing is left to change', async () => {
+	const gone = await ok(post(`${t.path}/stories`, { ...t.owner, json: { title: 'Gone' } }), 201)
+	const task = await ok(create({ storyId: gone.id, title: 'Below' }), 201)
+	const path = `${t.path}/tasks/${task.id}`
+	assert.equal((await del(`${t.path}/stories/${gone.id}`, t.owner)).status, 204)
+	const was = revision(t)
+	await refused(patch(path, { ...t.owner, json: { version: 1, title: 'x' } }), 404, 'not_found')
+	await refused(patch(`${path}/move`, { ...t.owner, json: { version: 1, status: 'done' } }), 404, 'not_found')
+	await refused(del(path, t.owner), 404, 'not_found')
+	assert.equal(revision(t), was)
+})
+
+test('a task is given to members only; the refusal names the field', async () => {
+	const u = await tenant({ stories: 0 })
+	sql(`UPDATE workspace_members SET removed_at = now(), role = 'viewer' WHERE workspace_id = ${lit(t.id)} AND user_id = ${lit(t.viewer.id)}`)
+	for (const assigneeId of [u.owner.id, randomUUID(), t.viewer.id]) {
+		assert.deepEqual(pointers(await refused(create({ storyId: t.stories[0].id, title: 'x', assigneeId }), 422)), ['/assigneeId'])
+		assert.deepEqual(pointers(await refused(patch(one(1), { ...t.owner, json: { version: 1, assigneeId } }), 422)), ['/assigneeId'])
+	}
+})

@@ -95,6 +95,7 @@ every_error_says_where_and_what_to_do(void **state)
 	    {"{'multipleOf':5}", "7", "", "Enter a multiple of 5."},
 	    {"{'pattern':'^[a-z]+$'}", "'A'", "",
 		"Enter text that matches ^[a-z]+$."},
+	    {"{'pattern':'\\\\S'}", "'  '", "", "Enter some text."},
 	    {"{'items':{'type':'integer'}}", "[1,'x']", "/1",
 		"Enter a whole number."},
 	    {"{'maxItems':1}", "[1,2]", "", "Give at most 1 item."},

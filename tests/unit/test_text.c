@@ -716,6 +716,31 @@ fields_are_written_so_that_they_read_back(void **state)
 	}
 }
 
+static void
+the_guard_of_a_formula_is_told_from_text(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t guard;
+	} cases[] = {
+	    {"'=1+1", 1},
+	    {"'-cmd", 1},
+	    {"'@", 1},
+	    {"'-1.5", 0},
+	    {"'tis", 0},
+	    {"'", 0},
+	    {"", 0},
+	    {"=1+1", 0},
+	    {"''=1", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < nitems(cases); i++)
+		assert_int_equal(
+		    csv_guard_length(cases[i].text, strlen(cases[i].text)),
+		    cases[i].guard);
+}
+
 int
 main(void)
 {
@@ -741,6 +766,7 @@ main(void)
 	    unit(records_cross_the_blocks_of_a_file),
 	    unit(a_file_that_cannot_be_read_is_one_fault),
 	    unit(fields_are_written_so_that_they_read_back),
+	    unit(the_guard_of_a_formula_is_told_from_text),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
