@@ -89,8 +89,10 @@ WITH b AS (
    WHERE :body ? 'sprint_id' AND b.sprint_id IS NULL AND s.workspace_id = gnomon.workspace() AND s.id = old.id
      AND i.workspace_id = gnomon.workspace() AND i.story_id = old.id AND i.removed_at IS NULL
      AND n.workspace_id = i.workspace_id AND n.id = i.sprint_id AND n.status <> 'completed'
-), put AS MATERIALIZED (
-  SELECT count(*) AS n FROM good CROSS JOIN b CROSS JOIN LATERAL gnomon.add_to_sprint(b.sprint_id, b.ids) a WHERE b.sprint_id IS NOT NULL)
+), put AS MATERIALIZED (   -- with the estimates they have from now on
+  SELECT count(*) AS n
+    FROM good CROSS JOIN b CROSS JOIN (SELECT count(*) AS n FROM new) changed
+   CROSS JOIN LATERAL gnomon.add_to_sprint(b.sprint_id, CASE WHEN changed.n > 0 THEN b.ids END) a WHERE b.sprint_id IS NOT NULL)
 SELECT n.id, n.number, p.key || '-' || n.number AS key, n.status, n.version
   FROM new n JOIN projects p ON p.workspace_id = n.workspace_id AND p.id = n.project_id
  ORDER BY n.number

@@ -391,3 +391,15 @@ test('a plan that was dropped is offered nowhere, and takes nothing in', async (
 	const cookie = await browser(t.owner)
 	for (const page of ['stories', 'backlog', 'sprints']) assert.doesNotMatch((await get(`/w/${t.slug}/p/${t.project.key}/${page}`, { cookie })).text, /Dropped plan/, page)
 })
+
+test('stories estimated and put into a running sprint at once are growth by what they have now', async () => {
+	const t = await tenant({ stories: 2 })
+	const plan = await make(t)
+	await ok(add(t, plan, await story(t)), 201)
+	await ok(start(t, plan))
+	await ok(patch(`${t.path}/stories`, { ...t.owner, json: { ids: t.stories.map(s => s.id), estimate: 8, sprintId: plan.id } }))
+	const { points, addedPoints, reestimatedPoints } = await metrics(t, plan)
+	assert.deepEqual([points, addedPoints, reestimatedPoints], [19, 16, 0])
+	const { changes } = await ok(get(`${t.path}/sprints/${plan.id}/burndown`, t.owner))
+	assert.equal(changes.reduce((sum, c) => sum + c.points, 0), 16)
+})
