@@ -90,6 +90,7 @@ WITH found AS MATERIALIZED (
          v.title, v.body, v.recommendations, v.evidence, v.entity_refs
     FROM verdict v WHERE v.outcome = 'new'
    ORDER BY gnomon.severity_rank(v.severity) DESC, v.fingerprint
+  RETURNING id, number
 ), changed AS (
   UPDATE agent_insights i
      SET agent_run_id = :run, severity = v.severity, confidence = v.confidence, title = v.title, body = v.body,
@@ -109,10 +110,10 @@ WITH found AS MATERIALIZED (
                SELECT FROM projects p JOIN team_members t ON t.workspace_id = p.workspace_id AND t.team_id = p.team_id
                 WHERE p.workspace_id = gnomon.workspace() AND p.id = :project AND t.user_id = m.user_id AND t.is_lead))
 ), told AS (
-  INSERT INTO notifications (workspace_id, user_id, kind, title, entity_type, entity_id)
+  INSERT INTO notifications (workspace_id, user_id, kind, title, entity_type, entity_id, project_id, path)
   SELECT gnomon.workspace(), p.user_id, CASE v.outcome WHEN 'new' THEN 'insight' ELSE 'insight_worse:' || v.severity END,
-         v.title, 'insight', v.id
-    FROM verdict v CROSS JOIN people p
+         v.title, 'insight', v.id, :project, '/insights/I-' || m.number
+    FROM verdict v CROSS JOIN people p LEFT JOIN made m ON m.id = v.id
    WHERE v.outcome = 'new'
       OR v.outcome = 'updated' AND gnomon.severity_rank(v.severity) > gnomon.severity_rank(v.old_severity)
   ON CONFLICT (workspace_id, user_id, kind, entity_id) DO NOTHING

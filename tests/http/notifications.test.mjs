@@ -180,6 +180,17 @@ describe('000-012, 000-051: in-app notifications', () => {
 		assert.deepEqual([n.kind, n.title, n.path, n.entityId], ['insight', 'The sprint is late', `/w/${t.slug}/insights/I-${insight.number}`, insight.id])
 		assert.deepEqual(await list(t, t.member), [])
 	})
+	test('what an agent finds leads to it, and so does what is said of an epic', async () => {
+		assert.equal(sql("SELECT count(*) FROM notifications WHERE entity_type = 'insight' AND kind = 'insight' AND path ~ '^/insights/I-[0-9]+$'") > 0, true)
+		assert.equal(sql("SELECT count(*) FROM notifications n JOIN workspaces w ON w.id = n.workspace_id WHERE w.slug = 'acme' AND n.path IS NULL"), '0')
+		const t = await tenant({ roles: ['member'], stories: 0 })
+		const epic = await ok(post(`${t.path}/epics`, { ...t.owner, json: { title: 'A larger goal' } }), 201)
+		await ok(post(`${t.path}/epics/${epic.key}/comments`, { ...t.owner, json: { body: `Look at this, @${t.member.name}` } }), 201)
+		const n = await heard(t, t.member, x => x.kind === 'mention')
+		const cookie = await browser(t.member)
+		for (const path of [n.path, /href="([^"]*\/epics\/[^"#]*)/.exec((await get(`/w/${t.slug}/p/${t.project.key}/activity`, { cookie })).text)[1]])
+			assert.match((await get(path, { cookie })).text, /<h1>A larger goal<\/h1>/, path)
+	})
 	test('unread come first, then by time; pages hold together', async () => {
 		const t = await tenant({ stories: 0 })
 		sql(`INSERT INTO notifications (workspace_id, user_id, kind, title, entity_type, entity_id, latest_at, read_at)
