@@ -92,7 +92,7 @@ SELECT s.id, p.key || '-' || s.number AS key, s.title, s.description AS "descrip
           FROM jsonb_array_elements(s.acceptance_criteria) WITH ORDINALITY AS a (item, place)) AS "criteriaLines",
        (SELECT jsonb_agg(jsonb_build_object('name', l.name, 'colour', l.colour) ORDER BY lower(l.name), l.id)
           FROM labels l WHERE l.workspace_id = s.workspace_id AND l.id = ANY (s.label_ids)) AS labels, s.label_ids <> '{}' AS "hasLabels",
-       u.name AS "assignee.name", t.name AS "team.name", e.title AS "epic.title", 'E-' || e.number AS "epic.key", x.name AS "sprint.name", f.source_key AS "sourceKey"
+       u.name AS "assignee.name", t.name AS "team.name", e.title AS "epic.title", 'E-' || e.number AS "epic.key", x.name AS "sprint.name", x.number AS "sprint.number", f.source_key AS "sourceKey"
   FROM {asOf: asof.}stories s
   JOIN projects p ON p.workspace_id = s.workspace_id AND p.id = s.project_id
   JOIN workspaces w ON w.id = s.workspace_id
@@ -102,7 +102,7 @@ SELECT s.id, p.key || '-' || s.number AS key, s.title, s.description AS "descrip
   LEFT JOIN teams t ON t.workspace_id = s.workspace_id AND t.id = s.team_id
   LEFT JOIN {asOf: asof.}epics e ON e.workspace_id = s.workspace_id AND e.id = s.epic_id AND e.deleted_at IS NULL
   LEFT JOIN story_sources f ON f.workspace_id = s.workspace_id AND f.project_id = s.project_id AND f.story_id = s.id
-  LEFT JOIN LATERAL (SELECT n.name FROM {asOf: asof.}sprint_items i JOIN {asOf: asof.}sprints n ON n.workspace_id = i.workspace_id AND n.id = i.sprint_id
+  LEFT JOIN LATERAL (SELECT n.name, n.number FROM {asOf: asof.}sprint_items i JOIN {asOf: asof.}sprints n ON n.workspace_id = i.workspace_id AND n.id = i.sprint_id
                       WHERE i.workspace_id = s.workspace_id AND i.story_id = s.id AND i.removed_at IS NULL
                       ORDER BY n.start_date DESC LIMIT 1) x ON true
  WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL

@@ -47,6 +47,13 @@ struct http_pair {
 enum err http__pairs(struct op *op, const char *text,
     struct http_pair **out_pairs, size_t *out_n) MUST_CHECK;
 
+/* The same of the body of a form with a file: multipart/form-data. Files come
+ * last, so that one counts before a text of its name; one that was not chosen is
+ * left out. At most 200 parts. */
+enum err http__parts(struct op *op, const struct http_req *rq,
+    struct http_pair **out_pairs, size_t *out_n) MUST_CHECK;
+bool http__is_multipart(const struct http_req *rq);
+
 /* Types the endpoint's parameters out of path and query. Every fault is told
  * (op_invalid). Pairs whose names the endpoint knows are marked in used. */
 enum err http__args(struct op *op, const struct http_req *rq,

@@ -3,7 +3,7 @@ libgnomon_a_SOURCES += \
 	src/http/args.c src/http/cors.c src/http/dispatch.c src/http/endpoint.h src/http/etag.c \
 	src/http/fcgi.c src/http/fcgi.h src/http/seats.c src/http/seats.h src/http/http.h src/http/http_priv.h \
 	src/http/example.c src/http/help.c src/http/label.c src/http/openapi.c src/http/openapi.h \
-	src/http/limit.c src/http/limit.h src/http/once.c src/http/pages.c src/http/reply.c src/http/route.c src/http/variant.c
+	src/http/limit.c src/http/limit.h src/http/once.c src/http/pages.c src/http/parts.c src/http/reply.c src/http/route.c src/http/variant.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_http

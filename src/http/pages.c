@@ -335,8 +335,9 @@ put_filters(struct op *op, const struct http_req *rq,
 		}
 		put(chosen, "value", pairs[i].value); /* last: q=value */
 		if (strcmp(pairs[i].name, "order") == 0 ||
+		    strcmp(pairs[i].name, "group") == 0 ||
 		    strcmp(pairs[i].name, "asOf") == 0)
-			continue;
+			continue; /* how it is shown, not what */
 		row = json_object_new_object();
 		put(row, "name", pairs[i].name);
 		put(row, "value", pairs[i].value);
@@ -536,7 +537,8 @@ render(struct op *op, struct http_resp *rs, const char *page,
 	return ERR_OK;
 }
 
-/* Marks the rows of a page's lists whose ids the refused form had chosen. */
+/* Marks the rows of a page's lists whose ids the refused form had chosen, and
+ * gives them what it said of each. */
 static void
 mark_typed(struct json_object *c, struct json_object *ids)
 {
@@ -547,14 +549,28 @@ mark_typed(struct json_object *c, struct json_object *ids)
 		for (size_t i = 0; i < json_object_array_length(list); i++) {
 			struct json_object *row =
 			    json_object_array_get_idx(list, i);
-			struct json_object *id = NULL;
+			struct json_object *id = NULL, *typed = NULL;
 
-			if (json_object_object_get_ex(row, "id", &id) &&
-			    json_object_object_get_ex(
-				ids, json_object_get_string(id), NULL))
+			if (!json_object_object_get_ex(row, "id", &id) ||
+			    !json_object_object_get_ex(
+				ids, json_object_get_string(id), &typed))
+				continue;
+			if (json_object_is_type(typed, json_type_object))
+				json_object_object_add(
+				    row, "typed", json_object_get(typed));
+			else
 				put_true(row, "isTyped");
 		}
 	}
+}
+
+/* Whether a page's own document, or what it uses first, is a list. */
+static bool
+shows_list(const struct endpoint *e)
+{
+	if (e->n_uses)
+		return e->uses[0].endpoint->reply >= REPLY_LIST;
+	return e->n_orders > 0;
 }
 
 /* The page for what the request said, with `extra` (input and errors of a
@@ -591,7 +607,7 @@ show(struct op *op, struct http_req *rq, struct http_resp *rs,
 		if (pour.args[i]->order)
 			put_pager(op, rq, pour.pairs, pour.n_pairs,
 			    &pour.results[i], c);
-	if (e->n_uses || e->n_orders) {
+	if (shows_list(e)) {
 		const char *asked = *query ? mem_fmt(op, "?%s", query) : "";
 
 		put(c, "json", mem_fmt(op, "%s.json%s", rq->path, asked));
@@ -684,6 +700,16 @@ is_secret(const char *name)
 	return text_ends(name, "assword") || strcmp(name, "code") == 0;
 }
 
+/* The fields a form sent. */
+static enum err
+fields_of(struct op *op, const struct http_req *rq,
+    struct http_pair **out_pairs, size_t *out_n)
+{
+	if (http__is_multipart(rq))
+		return http__parts(op, rq, out_pairs, out_n);
+	return http__pairs(op, rq->body, out_pairs, out_n);
+}
+
 /* What a refused form sent, to be sent again, and where its page is. */
 static void
 put_again(struct op *op, const struct http_req *rq, struct json_object *c)
@@ -693,7 +719,7 @@ put_again(struct op *op, const struct http_req *rq, struct json_object *c)
 	size_t n = 0;
 
 	json_object_object_add(c, "sent", sent);
-	if (!rq->is_form || http__pairs(op, rq->body, &pairs, &n))
+	if (!rq->is_form || fields_of(op, rq, &pairs, &n))
 		return;
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *row;
@@ -858,7 +884,8 @@ coerce(enum schema_type type, const char *text)
 	return json_object_new_string(text);
 }
 
-/* A member of an object: the field capacity.x is x of capacity. */
+/* A member of an object: the field capacity.x is x of capacity, unless it is
+ * empty. */
 static bool
 put_in_object(struct json_object *body, const struct schema *schema,
     const char *name, const char *text)
@@ -877,7 +904,8 @@ put_in_object(struct json_object *body, const struct schema *schema,
 		return false;
 	if (!json_object_object_get_ex(body, first, &o))
 		o = put_object(body, first);
-	json_object_object_add(o, dot + 1, coerce(SCHEMA_NUMBER, text));
+	if (*text)
+		json_object_object_add(o, dot + 1, coerce(SCHEMA_NUMBER, text));
 	return true;
 }
 
@@ -919,6 +947,25 @@ static struct json_object *
 emptied(enum schema_type type)
 {
 	return type & SCHEMA_NULL ? NULL : json_object_new_string("");
+}
+
+/* Whether a property may be an empty text. */
+static bool
+takes_empty(struct op *op, const struct schema *schema, const char *name)
+{
+	struct json_object *o = op_json(op, json_object_new_object());
+	const char *pointer = mem_fmt(op, "/%s", name);
+	struct schema_errors errors;
+
+	if (!schema || schema_property_type(schema, name) != SCHEMA_STRING)
+		return false;
+	put(o, name, "");
+	if (schema_accepts(schema, o, op, &errors))
+		return true;
+	for (size_t i = 0; i < errors.n; i++)
+		if (strcmp(errors.item[i].pointer, pointer) == 0)
+			return false;
+	return true;
 }
 
 static bool
@@ -964,7 +1011,8 @@ put_typed(struct json_object *input, struct json_object *is, const char *name,
 }
 
 /* The fields as the body of the endpoint; input keeps them as typed. An empty
- * field is left out, unless `clear` names it. */
+ * field is left out, unless it empties a text that is changed, or `clear` names
+ * it. */
 static void
 read_fields(struct op *op, const struct endpoint *of,
     const struct http_pair *pairs, size_t n, struct json_object *body,
@@ -977,14 +1025,14 @@ read_fields(struct op *op, const struct endpoint *of,
 	for (size_t i = 0; i < n; i++) {
 		const char *name = pairs[i].name, *value = pairs[i].value;
 		enum schema_type type;
-		bool clears;
 
 		if (!is_secret(name) && strcmp(name, "is") != 0)
 			put_typed(input, is, name, value);
-		clears = is_among(name, clear);
-		if (is_ours(name) || (!*value && !clears))
+		if (is_ours(name) || put_in_object(body, schema, name, value))
 			continue;
-		if (put_in_object(body, schema, name, value))
+		if (!*value && !is_among(name, clear) &&
+		    !(of->method == METHOD_PATCH &&
+			takes_empty(op, schema, name)))
 			continue;
 		type =
 		    schema ? schema_property_type(schema, name) : SCHEMA_STRING;
@@ -1116,11 +1164,23 @@ field_of(const char *pointer)
 	return *pointer == '/' ? pointer + 1 : NULL;
 }
 
-/* The ids among what was chosen, as members. */
+/* The ids among what was chosen, as members; of a field x.id what was typed. */
 static struct json_object *
-typed_ids(struct json_object *input)
+typed_ids(struct op *op, struct json_object *input)
 {
-	struct json_object *ids = json_object_new_object();
+	struct json_object *ids = json_object_new_object(), *typed;
+
+	json_object_object_foreach (input, name, text) {
+		const char *dot = strchr(name, '.');
+
+		if (!dot || !text_is_uuid(dot + 1))
+			continue;
+		if (!json_object_object_get_ex(ids, dot + 1, &typed))
+			typed = put_object(ids, dot + 1);
+		json_object_object_add(typed,
+		    mem_dup_n(op, name, (size_t)(dot - name)),
+		    json_object_get(text));
+	}
 
 	json_object_object_foreach (
 	    json_object_object_get(input, "is"), key, values) {
@@ -1164,7 +1224,7 @@ show_again(struct op *op, struct http_req *rq, struct http_resp *rs,
 		json_object_array_add(errors, row);
 	}
 	json_object_object_add(extra, "errors", errors);
-	json_object_object_add(extra, "typed", typed_ids(input));
+	json_object_object_add(extra, "typed", typed_ids(op, input));
 	json_object_object_add(extra, "input", json_object_get(input));
 	put_true(put_object(extra, "refused"), info->word);
 	json_object_object_add(
@@ -1201,7 +1261,7 @@ http__form(struct op *op, struct http_req *rq, struct http_resp *rs)
 	http_header(rs, "Cache-Control", "no-store");
 	if (rq->is_body_too_large)
 		(void)op_fail(op, ERR_BODY_TOO_LARGE, "form");
-	else if (http__pairs(op, rq->body, &pairs, &n))
+	else if (fields_of(op, rq, &pairs, &n))
 		(void)op->err;
 	else if (!is_same_site(op, rq))
 		(void)op_fail(op, ERR_CSRF, "from %s", rq->origin);

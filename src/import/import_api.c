@@ -242,6 +242,9 @@ run(struct intake *in, const struct http_req *rq, bool *out_dry)
 	if (!rq->is_form && !text_starts(rq->content_type, "text/csv") &&
 	    !text_starts(rq->content_type, "text/plain"))
 		return op_invalid(op, "", "Send the file as text/csv.");
+	if (rq->is_form && !*csv)
+		return op_invalid(
+		    op, "/csv", "Choose a file, or paste what is in it.");
 	e = read_file(in, csv, n,
 	    rq->is_form ? http_text(rq, "map") : http_query(op, rq, "map"),
 	    rq->is_form ? http_text(rq, "statuses")

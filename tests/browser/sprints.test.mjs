@@ -45,7 +45,7 @@ test('001-070 to 001-078, script off: plan, choose, take out, give room, start',
 	assert.match(await says(), /out of the sprint/)
 	await page.getByLabel(t.owner.name).fill('1')
 	await page.getByLabel(t.member.name).fill('40')
-	await press('Save sprint')
+	await press('Save capacity')
 	assert.match(await says(), /up to date/)
 	const { people, items } = await ok(get(`${t.path}/sprints/1`, t.owner))
 	assert.equal(items.length, 4)

@@ -127,6 +127,38 @@ describe('the page', () => {
 		assert.match(bad.text, /No column holds the key/)
 		assert.match(bad.text, /There is a problem/)
 	})
+	test('takes a file as well, which counts before the text', async () => {
+		const cookie = await browser(t.member)
+		const path = `/w/${t.slug}/p/${t.project.key}/import`
+		const token = await csrf(cookie, path)
+		const sendParts = async (csv, file, more = {}) => {
+			const parts = new FormData()
+			for (const [name, value] of Object.entries({ csrf: token, once: unique(), ...more, csv })) parts.append(name, value)
+			parts.append('csv', ...(file === undefined ? [new Blob([]), ''] : [new Blob([file], { type: 'text/csv' }), 'work "1".csv']))
+			const whole = new Response(parts)
+			return post(path, { cookie, body: Buffer.from(await whole.arrayBuffer()), headers: { 'Content-Type': whole.headers.get('content-type') } })
+		}
+		const plan = await sendParts('', 'key,title\r\nF-1,"Of a file, näive"\r\n', { dryRun: 'true' })
+		assert.equal(plan.status, 200, plan.text.slice(0, 400))
+		assert.match(plan.text, /<textarea[^>]*>key,title\s+F-1,&quot;Of a file, näive/)
+		assert.equal((await sendParts('key,title\nF-9,Pasted\n', 'key,title\nF-1,Of a file\n')).status, 303)
+		assert.deepEqual(rows(`SELECT s.title FROM stories s JOIN story_sources f ON f.story_id = s.id WHERE s.workspace_id = ${lit(t.id)} AND f.source_key LIKE 'F-%'`), [{ title: 'Of a file' }])
+		assert.equal((await sendParts('key,title\nF-2,Pasted\n')).status, 303)
+		const none = await sendParts('')
+		assert.equal(none.status, 422)
+		assert.match(none.text, /Choose a file, or paste what is in it/)
+		assert.equal((await sendParts('', 'a\0b')).status, 400)
+		assert.equal((await sendParts('', `key,title\n${'x'.repeat(1 << 20)}`)).status, 413)
+	})
+	test('refuses parts that are none', async () => {
+		const cookie = await browser(t.member)
+		const part = 'Content-Disposition: form-data; name="csv"'
+		for (const [type, body] of [['multipart/form-data', '--x--'], ['multipart/form-data; boundary=x', ''], ['multipart/form-data; boundary=x', '--x'],
+			['multipart/form-data; boundary=x', `--x\r\n${part}\r\n\r\nno end`], ['multipart/form-data; boundary=x', `--x\r\n${part}\r\n--x--`],
+			['multipart/form-data; boundary=x', '--x\r\nContent-Type: a/b\r\n\r\nno name\r\n--x--'],
+			['multipart/form-data; boundary=x', `--x${`\r\n${part}\r\n\r\na\r\n--x`.repeat(201)}--`]])
+			assert.equal((await post(`/w/${t.slug}/p/${t.project.key}/import`, { cookie, body, headers: { 'Content-Type': type } })).status, 400, body.slice(0, 80))
+	})
 })
 
 describe('what comes in', () => {
