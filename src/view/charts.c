@@ -247,16 +247,24 @@ static const char forecast_fill[] =
     "fill=\"currentColor\" fill-opacity=\".35\"";
 
 static void
-add_text(const struct chart *c, double x, double y, const char *anchor,
-    const char *text)
+add_words(const struct chart *c, const char *class, double x, double y,
+    const char *anchor, const char *text)
 {
-	buf_text(c->out, "<text class=\"t2\" fill=\"currentColor\" x=\"");
+	buf_fmt(
+	    c->out, "<text class=\"t2%s\" fill=\"currentColor\" x=\"", class);
 	add_number(c, x);
 	buf_text(c->out, "\" y=\"");
 	add_number(c, y);
 	buf_fmt(c->out, "\" text-anchor=\"%s\">", anchor);
 	add_escaped(c, text);
 	buf_text(c->out, "</text>");
+}
+
+static void
+add_text(const struct chart *c, double x, double y, const char *anchor,
+    const char *text)
+{
+	add_words(c, "", x, y, anchor, text);
 }
 
 static void
@@ -352,6 +360,16 @@ static size_t
 label_every(const struct chart *c)
 {
 	return (c->n + X_LABELS_MAX - 1) / X_LABELS_MAX;
+}
+
+/* The word under the axis at a row; every other one gives way on a phone. */
+static void
+add_label(const struct chart *c, size_t row, double x, const char *text)
+{
+	bool is_other = row / label_every(c) % 2;
+
+	add_words(c, is_other ? " x alt" : " x", x, BASELINE, "middle",
+	    shortened(c, text, LABEL_MAX));
 }
 
 /* --- Sparkline --------------------------------------------------------- */
@@ -657,8 +675,7 @@ draw_burndown(struct chart *c)
 	raise_to(c, "forecastHigh", &max);
 	open_frame(c, "Burndown", burndown_finding(c, today, left), max);
 	for (size_t i = 0; i < c->n; i += label_every(c))
-		add_text(c, day_x(c, i), BASELINE, "middle",
-		    shortened(c, day_name(c, i), LABEL_MAX));
+		add_label(c, i, day_x(c, i), day_name(c, i));
 	draw_band(c, today, left);
 	draw_ideal(c);
 	draw_today(c);
@@ -816,8 +833,7 @@ draw_bars(struct chart *c)
 	max = fmax(max, pace);
 	open_frame(c, title, bars_finding(c, has_pace, pace), max);
 	for (size_t i = 0; i < c->n; i += label_every(c))
-		add_text(c, slot(c, i, &room), BASELINE, "middle",
-		    shortened(c, words(c, i, "label"), LABEL_MAX));
+		add_label(c, i, slot(c, i, &room), words(c, i, "label"));
 	draw_bars_that(c, false);
 	draw_bars_that(c, true);
 	if (has_pace)
@@ -893,8 +909,7 @@ draw_velocity(struct chart *c)
 				    plain(c, value));
 		}
 		if (i % label_every(c) == 0)
-			add_text(c, middle, BASELINE, "middle",
-			    shortened(c, words(c, i, "label"), LABEL_MAX));
+			add_label(c, i, middle, words(c, i, "label"));
 	}
 	close_frame(c);
 }

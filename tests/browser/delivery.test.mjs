@@ -182,7 +182,7 @@ for (const script of [false, true])
 		test('she names him in a comment, and he hears of it', async () => {
 			await ben.follow(/^Notifications/, 'nav')
 			await ben.follow('Preferences')
-			await ben.choose('By mail', 'At once', 'section[aria-labelledby=mention]')
+			await ben.choose('By mail', 'At once', 'form[aria-labelledby=mention]')
 			await ben.press('Save Mentions')
 			assert.match(await ben.says(), /saved/)
 			await ada.follow('Bake rye bread')
