@@ -757,6 +757,7 @@ http__error_page(struct op *op, const struct http_req *rq, struct http_resp *rs)
 	put(c, "sentence", info->sentence);
 	put(c, "requestId", rq->id);
 	put_true(c, mem_fmt(op, "is%d", info->status));
+	put_true(put_object(c, "refused"), info->word);
 	if (op->details && op->err == ERR_VERSION_CONFLICT) {
 		json_object_object_add(c, "current",
 		    json_object_get(
