@@ -393,7 +393,11 @@ BEGIN
     NEW.path := known.path;
     NEW.project_id := coalesce(NEW.project_id, known.project);
   END IF;
-  IF NOT gnomon.may_hear(NEW.workspace_id, NEW.user_id, NEW.project_id) THEN RETURN NULL; END IF;
+  -- who never was a member is refused by the foreign key, aloud
+  IF NOT gnomon.may_hear(NEW.workspace_id, NEW.user_id, NEW.project_id)
+     AND EXISTS (SELECT FROM public.workspace_members m WHERE m.workspace_id = NEW.workspace_id AND m.user_id = NEW.user_id) THEN
+    RETURN NULL;
+  END IF;
   SELECT p.in_app, p.mail INTO wants FROM public.notification_preferences p
    WHERE p.workspace_id = NEW.workspace_id AND p.user_id = NEW.user_id AND p.kind = gnomon.notification_kind(NEW.kind);
   IF FOUND THEN
