@@ -43,6 +43,21 @@ test('a database that is away is said in a sentence', async () => {
 	}
 })
 
+test('doctor says which model cannot be asked, and no key', async () => {
+	const ai = { APP_AI_ENABLED: 'true', APP_AI_PROVIDER: 'anthropic', APP_AI_FALLBACK: 'openai,sandbox', APP_AI_OPENAI_API_KEY: 'canary-of-a-key' }
+	const r = await ctl(['doctor'], '', ai)
+	assert.equal(r.status, 1)
+	assert.match(r.out, /^BAD {2}the model claude-sonnet-4-20250514 of anthropic can be asked: set its key/m)
+	assert.match(r.out, /^ok {3}the model gpt-4\.1-mini of openai can be asked$/m)
+	assert.match(r.out, /^ok {3}the model sandbox of sandbox can be asked$/m)
+	assert.ok(!(r.out + r.err).includes('canary'))
+	assert.ok(!(await ctl(['doctor'], '', { ...ai, APP_AI_ENABLED: 'false' })).out.includes('can be asked'))
+	// 000-085: nor does config
+	const config = await ctl(['config'], '', ai)
+	assert.match(config.out, /APP_AI_OPENAI_API_KEY/)
+	assert.ok(!config.out.includes('canary'))
+})
+
 test('a user is made once, and can sign in', async () => {
 	const email = `${unique()}@example.org`
 	const password = 'a long enough phrase'

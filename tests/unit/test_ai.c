@@ -411,6 +411,7 @@ what_must_not_leave_becomes_a_placeholder(void **state)
 	    {"-----BEGIN RSA PRIVATE KEY-----\nMII\n"
 	     "-----END RSA PRIVATE KEY-----\nx",
 		"[SECRET_1]\nx"},
+	    {"x -----BEGIN PRIVATE KEY-----\nMII", "x [SECRET_1]"},
 	    {"[EMAIL_1] [PERSON_2B] [EMAIL_] [X_1]",
 		"[LITERAL_1] [LITERAL_2] [EMAIL_] [X_1]"},
 	};
