@@ -49,7 +49,11 @@ const struct jobs_lane jobs_lanes[] = {
 	.processes = 2,
 	.idle_ms = 500,
 	.lease = "1 minute"},
-    {.name = "rest", .except = APART, .processes = 1, .idle_ms = 1000},
+    {.name = "rest",
+	.except = APART,
+	.processes = 1,
+	.idle_ms = 1000,
+	.before = jobs__sweep_ai},
     /* somebody looks at the page and waits */
     {.name = "sign-in",
 	.has_no_jobs = true,
@@ -128,6 +132,7 @@ jobs_tick(struct op *op, const char *kind)
 	    {"enqueue_digests", q_enqueue_digests},
 	    {"forget_deliveries", q_forget_deliveries},
 	    {"forget_notifications", q_forget_notifications},
+	    {"sweep_ai", q_sweep_ai},
 	};
 	const struct agent *agent = kind ? agent_of(kind) : NULL;
 	struct op *part = op_new(op, op->id, op->db);

@@ -26,6 +26,9 @@ enum err jobs__snapshot_sprints(struct op *op, const struct job *job);
 enum err jobs__complete_sprints(struct op *op, const struct job *job);
 enum err jobs__aggregate_metrics(struct op *op, const struct job *job);
 
+/* ai_job.c: settles calls to models that were lost. */
+enum err jobs__sweep_ai(struct op *op);
+
 /* webhook_job.c: sends what is due for a webhook. */
 enum err jobs__deliver(struct op *op, const struct job *job);
 

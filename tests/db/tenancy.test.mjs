@@ -17,6 +17,9 @@ const globals = {
 	oauth_flows: 'belongs to a browser, before anybody is signed in',
 	oauth_issuers: 'belongs to the installation',
 	migration_versions: 'belongs to the database',
+	ml_models: 'models and their prices are the same for all',
+	ai_features: 'what the product can use a model for',
+	ai_stops: 'the kill switch of the installation',
 }
 // Keys without workspace_id, each for a reason.
 const keyExceptions = {
@@ -71,6 +74,16 @@ before(async () => {
 		     INSERT INTO story_sources VALUES (${lit(t.id)}, ${lit(t.project.id)}, 'X-1', ${lit(t.stories[0].id)});
 		     INSERT INTO ai_runs (workspace_id, feature, provider, model) VALUES (${lit(t.id)}, 'f', 'p', 'm');
 		     INSERT INTO ai_usage_daily (workspace_id, day, feature) VALUES (${lit(t.id)}, current_date, 'f');
+		     INSERT INTO ai_usage_split (workspace_id, day, feature, provider, model, project_id, user_id)
+		     VALUES (${lit(t.id)}, current_date, 'f', 'p', 'm', ${lit(t.project.id)}, ${lit(t.owner.id)});
+		     INSERT INTO ai_policy_settings (workspace_id) VALUES (${lit(t.id)});
+		     INSERT INTO ai_feature_settings (workspace_id, feature) VALUES (${lit(t.id)}, 'chat.general');
+		     INSERT INTO ai_ledger (workspace_id, month, scope) VALUES (${lit(t.id)}, '2020-01-01', '*');
+		     INSERT INTO ai_reservations (workspace_id, run_id, feature, day, month, chain, prompt_tokens, max_tokens, tokens, micros, state, lease_until)
+		     SELECT workspace_id, id, 'f', '2020-01-01', '2020-01-01', '{p/m}', 0, 0, 0, 0, 'settled', now() FROM ai_runs WHERE workspace_id = ${lit(t.id)};
+		     INSERT INTO ai_refusals VALUES (${lit(t.id)}, '2020-01-01', 'f', 'policy_disabled', 1, now());
+		     INSERT INTO ai_rates VALUES (${lit(t.id)}, ${lit(t.owner.id)}, 'chat');
+		     INSERT INTO ai_payloads (workspace_id, run_id, part, sealed) SELECT workspace_id, id, 'request', 's' FROM ai_runs WHERE workspace_id = ${lit(t.id)};
 		     INSERT INTO jobs (workspace_id, queue, kind, run_at) VALUES (${lit(t.id)}, 'automation', 'test:never', now() + interval '10 years');
 		     INSERT INTO agent_run_periods SELECT workspace_id, agent_key, 'test', id FROM agent_runs WHERE workspace_id = ${lit(t.id)};
 		     INSERT INTO agent_packets SELECT workspace_id, id, '[]', '{}', now() FROM agent_runs WHERE workspace_id = ${lit(t.id)};
@@ -319,6 +332,10 @@ describe('the catalog', () => {
 			'add_refresh',
 			'add_to_project',
 			'add_to_sprint',
+			'ai_begin',
+			'ai_end',
+			'ai_goes_on',
+			'ai_send',
 			'ask_again',
 			'ask_second_factor',
 			'audit',
@@ -368,6 +385,9 @@ describe('the catalog', () => {
 			'oauth_issuer',
 			'once',
 			'open_session',
+			'pull_ai_switch',
+			'put_ai_feature',
+			'put_ai_policy',
 			'queue_depth',
 			'queue_mail',
 			'recall_once',

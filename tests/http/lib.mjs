@@ -177,6 +177,8 @@ export function session(user) {
 			return seen.split(mark)[0].trim()
 		},
 		end: () => child.stdin.end(),
+		/** Ends the process in the middle of whatever it does. */
+		kill: () => child.kill('SIGKILL'),
 	}
 }
 
