@@ -92,6 +92,41 @@ static const struct ctl_command commands[] = {
 	    "write to the database could compute all of them anew. --holds\n"
 	    "asks whether an entry still has it.\n",
 	.run = ctl_audit},
+    {.name = "policy",
+	.usage = "show|set --workspace WS [OPTIONS] | price MODEL IN OUT",
+	.summary = "show or change what models may do in a workspace",
+	.help =
+	    "Budgets are a month's: 0 allows nothing, -1 is no limit.\n"
+	    "\n"
+	    "  --enable, --disable  switch every use of a model on or off\n"
+	    "  --tokens N           budget of tokens\n"
+	    "  --runs N             budget of calls\n"
+	    "  --micros N           budget of money, in micros of a dollar\n"
+	    "  --allow FEATURE,…    features that may use a model; agent.*\n"
+	    "                       is all of a kind, all is all\n"
+	    "  --forbid FEATURE,…   features that may not\n"
+	    "\n"
+	    "policy price says what a model costs from today on, in micros of\n"
+	    "a dollar per million tokens, and where that is from:\n"
+	    "\n"
+	    "  gnomonctl policy price compatible/llama3 0 0 --source own\n",
+	.run = ctl_policy},
+    {.name = "kill-switch",
+	.usage = "on|off [--workspace WS] [--why TEXT]",
+	.summary = "stop every call of a model, or let them happen again",
+	.help =
+	    "Takes effect at once, for calls under way as well. Without\n"
+	    "--workspace it is that of the whole installation (DATABASE_URL\n"
+	    "must be a superuser's or the owner's). Policies stay as they are.\n",
+	.run = ctl_kill_switch},
+    {.name = "check",
+	.usage = "",
+	.summary = "check that what models cost adds up",
+	.help =
+	    "Compares the ledger with its runs, and sums with each other, of\n"
+	    "this month and the last. DATABASE_URL must be a superuser's or\n"
+	    "the owner's. The exit status is 1 when something is wrong.\n",
+	.run = ctl_check},
     {.name = "demo",
 	.usage = "[--password-file FILE] [--today DATE]",
 	.summary = "load the demo workspaces",
@@ -106,7 +141,7 @@ print_usage(FILE *out)
 	fputs("usage: gnomonctl COMMAND [ARGUMENTS]\n\n", out);
 	for (size_t i = 0; i < nitems(commands); i++)
 		fprintf(
-		    out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+		    out, "  %-11s %s\n", commands[i].name, commands[i].summary);
 	fputs("\ngnomonctl COMMAND --help says more. Settings come from the "
 	      "environment\n(gnomonctl config).\n",
 	    out);

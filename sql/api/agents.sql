@@ -85,27 +85,3 @@ SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleC
          CROSS JOIN LATERAL gnomon.audit('agent.configured', 'agent_config', c.id, d || jsonb_build_object('agent', c.agent_key))
          WHERE d <> '{}') AS "~audited"
   FROM c JOIN workspaces w ON w.id = c.workspace_id
-
--- GET /api/v1/workspaces/{ws}/ai/usage                            get_ai_usage
--- What AI used this month, by feature, and what the policy allows.
--- role:   viewer
--- query:  from date, to date
--- reply:  200 Usage
--- part: policy one
-SELECT p.enabled, p.monthly_token_budget AS "monthlyTokenBudget", p.monthly_run_budget AS "monthlyRunBudget"
-  FROM ai_workspace_policies p WHERE p.workspace_id = gnomon.workspace()
--- part: totals one
-SELECT coalesce(sum(d.run_count), 0)::int8 AS runs, coalesce(sum(d.input_tokens), 0)::int8 AS "inputTokens",
-       coalesce(sum(d.output_tokens), 0)::int8 AS "outputTokens", coalesce(sum(d.cost_micros), 0)::int8 AS "costMicros"
-  FROM ai_usage_daily d JOIN workspaces w ON w.id = d.workspace_id
- WHERE d.workspace_id = gnomon.workspace()
-   AND d.day >= coalesce({from: :from,} date_trunc('month', gnomon.now() AT TIME ZONE w.timezone)::date)
-   {to: AND d.day <= :to}
--- part: features list
-SELECT d.feature, sum(d.run_count)::int8 AS runs, sum(d.input_tokens)::int8 AS "inputTokens",
-       sum(d.output_tokens)::int8 AS "outputTokens", sum(d.cost_micros)::int8 AS "costMicros"
-  FROM ai_usage_daily d JOIN workspaces w ON w.id = d.workspace_id
- WHERE d.workspace_id = gnomon.workspace()
-   AND d.day >= coalesce({from: :from,} date_trunc('month', gnomon.now() AT TIME ZONE w.timezone)::date)
-   {to: AND d.day <= :to}
- GROUP BY d.feature ORDER BY d.feature

@@ -827,6 +827,28 @@ BEGIN
   END LOOP;
 END $$;
 
+-- What this month has used so far, in the workspace entered; overrun is spent.
+CREATE FUNCTION gnomon.ai_month()
+RETURNS TABLE (month date, spent_tokens bigint, reserved_tokens bigint, spent_runs bigint, reserved_runs bigint, spent_micros bigint, reserved_micros bigint)
+LANGUAGE sql STABLE AS $$
+  SELECT m.month, coalesce(l.spent_tokens + l.overrun_tokens, 0), coalesce(l.reserved_tokens, 0), coalesce(l.spent_runs, 0), coalesce(l.reserved_runs, 0),
+         coalesce(l.spent_micros + l.overrun_micros, 0), coalesce(l.reserved_micros, 0)
+    FROM public.workspaces w
+   CROSS JOIN LATERAL (SELECT date_trunc('month', now() AT TIME ZONE w.timezone)::date AS month) m
+    LEFT JOIN public.ai_ledger l ON l.workspace_id = w.id AND l.month = m.month AND l.scope = '*'
+   WHERE w.id = gnomon.workspace()
+$$;
+GRANT EXECUTE ON FUNCTION gnomon.ai_month TO gnomon_web, gnomon_worker;
+
+-- A budget of money comes in micros or in dollars.
+CREATE FUNCTION gnomon.ai_body(body jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+  SELECT (body - '{monthly_cost_budget,monthly_cost_budget_micros}'::text[])
+      || CASE WHEN body ? 'monthly_cost_budget_micros' THEN jsonb_build_object('monthly_micros_budget', body -> 'monthly_cost_budget_micros')
+              WHEN body ? 'monthly_cost_budget' THEN jsonb_build_object('monthly_micros_budget',
+                CASE WHEN (body ->> 'monthly_cost_budget')::numeric < 0 THEN -1 ELSE round((body ->> 'monthly_cost_budget')::numeric * 1000000) END)
+              ELSE '{}' END
+$$;
+
 -- Changes the fields given of the policy of the workspace entered.
 CREATE FUNCTION gnomon.put_ai_policy(body jsonb)
 RETURNS TABLE (refused text, enabled boolean, monthly_token_budget bigint, monthly_run_budget integer, monthly_micros_budget bigint, allowed_features jsonb,
@@ -848,9 +870,9 @@ BEGIN
     PERFORM gnomon.refuse('validation_failed', '/allowedFeatures: has a feature that there is not.');
   END IF;
   was := (to_jsonb(p) || to_jsonb(s)) - outside;
-  becomes := was || (body - outside);
-  IF (becomes ->> 'payload_days')::integer > (becomes ->> 'run_days')::integer THEN
-    PERFORM gnomon.refuse('validation_failed', '/payloadDays: what was said is kept no longer than the run.');
+  becomes := was || (gnomon.ai_body(body) - outside);
+  IF (becomes ->> 'payload_days')::integer > (becomes ->> 'run_days')::integer THEN   -- never longer than the run
+    becomes := becomes || jsonb_build_object('payload_days', becomes -> 'run_days');
   END IF;
   changes := gnomon.changed_fields(was, becomes);
   IF changes <> '{}' THEN
@@ -892,7 +914,7 @@ BEGIN
     RETURN QUERY SELECT 'version_conflict', f.key, f.name, f.about, allowed, x.monthly_token_budget, x.monthly_run_budget, x.monthly_micros_budget, x.models, s.version;
     RETURN;
   END IF;
-  becomes := was || (body - 'version');
+  becomes := was || (gnomon.ai_body(body) - 'version');
   changes := gnomon.changed_fields(was, becomes);
   now_version := s.version;
   IF changes <> '{}' THEN
@@ -945,6 +967,72 @@ BEGIN
   END IF;
   RETURN NOT FOUND;
 END $$;
+
+-- ---- what is kept for how long
+-- Payloads go before the runs they belong to; sums, ledger and agents' runs stay. At
+-- most 1,000 of a workspace go in one call.
+CREATE INDEX ai_runs_age ON ai_runs (workspace_id, completed_at);
+CREATE INDEX agent_runs_ai ON agent_runs (workspace_id, ai_run_id) WHERE ai_run_id IS NOT NULL;
+CREATE FUNCTION gnomon.forget_ai() RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM public.ai_payloads x
+   USING public.workspaces w LEFT JOIN public.ai_policy_settings s ON s.workspace_id = w.id
+   WHERE x.workspace_id = w.id AND x.created_at < now() - make_interval(days => coalesce(s.payload_days, 30));
+  WITH old AS MATERIALIZED (
+    SELECT w.id AS workspace_id, r.id
+      FROM public.workspaces w
+      LEFT JOIN public.ai_policy_settings s ON s.workspace_id = w.id
+     CROSS JOIN LATERAL (
+       SELECT x.id FROM public.ai_runs x
+        WHERE x.workspace_id = w.id AND x.completed_at < now() - make_interval(days => coalesce(s.run_days, 395))
+        ORDER BY x.completed_at LIMIT 1000) r
+  ), payloads AS (
+    DELETE FROM public.ai_payloads x USING old o WHERE x.workspace_id = o.workspace_id AND x.run_id = o.id
+  ), accounts AS (
+    DELETE FROM public.ai_reservations x USING old o WHERE x.workspace_id = o.workspace_id AND x.run_id = o.id
+  ), agents AS (
+    UPDATE public.agent_runs x SET ai_run_id = NULL FROM old o WHERE x.workspace_id = o.workspace_id AND x.ai_run_id = o.id
+  ), runs AS (
+    DELETE FROM public.ai_runs x USING old o WHERE x.workspace_id = o.workspace_id AND x.id = o.id RETURNING 1)
+  SELECT count(*) FROM runs
+$$;
+GRANT EXECUTE ON FUNCTION gnomon.forget_ai TO gnomon_worker;
+
+-- ---- the books, audited
+-- What does not add up: the ledger of this month and the last against its runs, the
+-- roll-ups against each other, and reservations that nobody swept. For whoever
+-- operates the database.
+CREATE FUNCTION gnomon.check_ai() RETURNS TABLE (slug text, what text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT w.slug, format('the ledger of %s, %s, is not the sum of its runs', to_char(l.month, 'FMMonth YYYY'), l.scope)
+    FROM public.ai_ledger l
+    JOIN public.workspaces w ON w.id = l.workspace_id
+   CROSS JOIN LATERAL (
+     SELECT coalesce(sum(r.tokens) FILTER (WHERE r.state = 'held'), 0) AS tokens, coalesce(sum(r.micros) FILTER (WHERE r.state = 'held'), 0) AS micros,
+            count(*) FILTER (WHERE r.state = 'held') AS runs,
+            coalesce(sum(a.input_tokens::bigint + a.output_tokens) FILTER (WHERE r.state <> 'held'), 0) AS used_tokens,
+            coalesce(sum(a.cost_micros) FILTER (WHERE r.state <> 'held'), 0) AS used_micros,
+            count(*) FILTER (WHERE r.state <> 'held' AND r.sent_at IS NOT NULL) AS used_runs
+       FROM public.ai_reservations r JOIN public.ai_runs a ON a.workspace_id = r.workspace_id AND a.id = r.run_id
+      WHERE r.workspace_id = l.workspace_id AND r.month = l.month AND l.scope IN ('*', r.feature)) s
+   WHERE l.month >= date_trunc('month', now() - interval '1 month')::date
+     AND coalesce((SELECT p.run_days FROM public.ai_policy_settings p WHERE p.workspace_id = l.workspace_id), 395) > 62
+     AND (l.reserved_tokens, l.reserved_runs, l.reserved_micros, l.spent_tokens + l.overrun_tokens, l.spent_runs, l.spent_micros + l.overrun_micros)
+         IS DISTINCT FROM (s.tokens, s.runs, s.micros, s.used_tokens, s.used_runs, s.used_micros)
+  UNION ALL
+  SELECT w.slug, format('usage of %s by day and by model differ on %s', coalesce(d.feature, x.feature), coalesce(d.day, x.day))
+    FROM (SELECT workspace_id, day, feature, run_count::bigint AS n, input_tokens AS i, output_tokens AS o, cost_micros AS c FROM public.ai_usage_daily
+           WHERE day >= now()::date - 62) d
+    FULL JOIN (SELECT workspace_id, day, feature, sum(run_count) AS n, sum(input_tokens) AS i, sum(output_tokens) AS o, sum(cost_micros) AS c FROM public.ai_usage_split
+                WHERE day >= now()::date - 62 GROUP BY workspace_id, day, feature) x USING (workspace_id, day, feature)
+    JOIN public.workspaces w ON w.id = workspace_id
+   WHERE (d.n, d.i, d.o, d.c) IS DISTINCT FROM (x.n, x.i, x.o, x.c)
+  UNION ALL
+  SELECT w.slug, format('%s calls of models are held beyond their lease', count(*))
+    FROM public.ai_reservations r JOIN public.workspaces w ON w.id = r.workspace_id
+   WHERE r.state = 'held' AND r.lease_until < clock_timestamp() - interval '5 minutes'
+   GROUP BY w.slug
+$$;
 
 -- ---- what travels with a workspace
 ALTER FUNCTION gnomon.left_out() RENAME TO left_out_before_ai;

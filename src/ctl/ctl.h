@@ -25,6 +25,9 @@ int ctl_import(int argc, char **argv);
 int ctl_user(int argc, char **argv);
 int ctl_agent(int argc, char **argv);
 int ctl_audit(int argc, char **argv);
+int ctl_check(int argc, char **argv);
+int ctl_kill_switch(int argc, char **argv);
+int ctl_policy(int argc, char **argv);
 int ctl_doctor(int argc, char **argv);
 
 /* A new operation with a connection as role (NULL: as DATABASE_URL or the

@@ -1,5 +1,5 @@
 # src/ctl: gnomonctl's commands.
-libgnomon_a_SOURCES += src/ctl/admin.c src/ctl/agent.c src/ctl/audit.c src/ctl/ctl.h \
+libgnomon_a_SOURCES += src/ctl/admin.c src/ctl/agent.c src/ctl/ai.c src/ctl/audit.c src/ctl/ctl.h \
 	src/ctl/export.c \
 	src/ctl/import.c src/ctl/import_workspace.c src/ctl/workspace_file.h src/ctl/sql.c
 

@@ -133,6 +133,7 @@ jobs_tick(struct op *op, const char *kind)
 	    {"forget_deliveries", q_forget_deliveries},
 	    {"forget_notifications", q_forget_notifications},
 	    {"sweep_ai", q_sweep_ai},
+	    {"forget_ai", q_forget_ai},
 	};
 	const struct agent *agent = kind ? agent_of(kind) : NULL;
 	struct op *part = op_new(op, op->id, op->db);

@@ -89,7 +89,7 @@ const pages = () => [
   '/w/acme', '/w/acme/insights', '/w/acme/insights?state=open&severity=critical,high', '/w/acme/insights?q=nothing+has+this',
   found.insight, '/w/acme/runs', found.run, '/w/acme/usage', project, `${project}/board`, `${project}/stories`, `${project}/backlog`, `${project}/backlog?order=epic`, `${project}/epics`, found.epic, `${project}/labels`, `${project}/stories/new`, found.story && `${found.story}/delete`,
   `${project}/stories?status=done`, `${project}/activity?group=transaction`, `${project}/import`, found.story, '/w/acme/nothing-here', '/?all=true', '/workspaces/new', '/invite?token=none', '/w/acme/leave', '/w/acme/projects', '/w/acme/projects?archived=true', '/w/acme/projects/new',
-  '/w/acme/admin/members', '/w/acme/admin/members?q=nobody', found.member, '/w/acme/admin/teams', found.team, '/w/acme/admin/workspace', '/w/acme/admin/audit',
+  '/w/acme/admin/members', '/w/acme/admin/members?q=nobody', found.member, '/w/acme/admin/teams', found.team, '/w/acme/admin/workspace', '/w/acme/admin/ai', '/w/acme/admin/ai/features/chat.general', '/w/acme/admin/audit',
   `${project}/settings`, '/login', '/login/second?ticket=x', '/register', '/verify', '/verify?token=x', '/forgot', '/reset?token=x',
   '/account', '/account/sessions', '/account/tokens', '/account/security', '/account/delete',
   `${project}/sprints`, found.sprint, found.ended, `${found.sprint}/complete`, `${project}/velocity`,
