@@ -96,6 +96,10 @@ const cases = [
 		body: `(SELECT jsonb_build_object('ids', jsonb_agg(s.id ORDER BY random())) FROM stories s
 			WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.status = 'backlog' AND s.number <= 2500)`,
 	},
+	// the gate before models: ai_begin and ai_end at 200 calls a second, spread over so
+	// many workspaces, beside commits of one row at the same rate
+	{ name: 'ai_gate', gate: 20 },
+	{ name: 'ai_gate_one', gate: 1 },
 	{ name: 'health', path: '/health', nginx: '/bench/nginx' },
 	{ name: 'ready', path: '/ready', nginx: '/bench/nginx' },
 ]
@@ -305,6 +309,50 @@ async function pgbench(c, connections, { session, first, time = seconds }) {
 	return { requests, rate, cpuPostgres: (cpu(home, 'postgres') - postgres) / requests, p50: percentile(us, 0.5) / 1000, p99: percentile(us, 0.99) / 1000 }
 }
 
+// ---- the gate
+
+const GATE_RATE = 200
+const workspaceOf = n => `format('00000000-0000-7000-8000-%s', lpad(${n}::text, 12, '0'))::uuid`
+
+// Two scripts in one run, so that both meet the same disk and the same neighbours: a
+// call from begin to end is two commits; the other is one.
+async function gate(c) {
+	home.psql(`CREATE SCHEMA IF NOT EXISTS bench; CREATE TABLE IF NOT EXISTS bench.commits (id integer PRIMARY KEY, n bigint NOT NULL DEFAULT 0) WITH (fillfactor = 20);
+		INSERT INTO bench.commits SELECT generate_series(0, 31) ON CONFLICT DO NOTHING;
+		GRANT USAGE ON SCHEMA bench TO gnomon_worker; GRANT SELECT, UPDATE ON bench.commits TO gnomon_worker;
+		INSERT INTO workspaces (id, name, slug) SELECT ${workspaceOf('n')}, 'Gate', 'gate-' || n FROM generate_series(1, ${c.gate}) n ON CONFLICT DO NOTHING;
+		SELECT gnomon.seed_workspace(id) FROM workspaces WHERE slug LIKE 'gate-%';
+		UPDATE ai_workspace_policies SET enabled = true, monthly_token_budget = 1000000000000, monthly_run_budget = 2000000000, allowed_features = '{"chat.general": true}'
+		 WHERE workspace_id IN (SELECT id FROM workspaces WHERE slug LIKE 'gate-%')`)
+	const call = join(scratch, 'call.sql'), commit = join(scratch, 'commit.sql'), log = join(scratch, 'log')
+	const inside = `set_config('gnomon.workspace', format('00000000-0000-7000-8000-%s', lpad((:w::integer)::text, 12, '0')), true) AS s`
+	writeFileSync(call, `\\set w random(1, ${c.gate})
+SELECT b.run::text AS run, b.fence AS fence FROM ${inside} CROSS JOIN LATERAL gnomon.ai_begin(left('chat.general', length(s)), 500, 500, '{openai/gpt-4.1-mini}', true, true) b \\gset
+SELECT e.status FROM ${inside} CROSS JOIN LATERAL gnomon.ai_end(left(:run::text, length(s))::uuid, :fence::bigint, 'succeeded', 400, 100, NULL, 5, 'openai', 'gpt-4.1-mini', NULL, NULL) e;
+`)
+	writeFileSync(commit, 'UPDATE bench.commits SET n = n + 1 WHERE id = :client_id;\n')
+	const time = quick ? 5 : 20
+	await run('pgbench', ['-h', home.socket, '-U', 'gnomon_worker', '-n', '-M', 'prepared', '-f', `${call}@1`, '-f', `${commit}@1`, '-c', '16', '-j', String(THREADS),
+		'-R', String(2 * GATE_RATE), '-T', String(time), '-l', '--log-prefix', log, 'gnomon'],
+	{ env: { ...process.env, PGOPTIONS: '-c jit=off -c search_path=public -c timezone=UTC' } })
+	const us = [[], []]
+	for (const name of readdirSync(scratch).filter(f => f.startsWith('log.'))) {
+		for (const line of readFileSync(join(scratch, name), 'utf8').split('\n').filter(Boolean)) {
+			const [, , took, script, , , lag] = line.split(' ').map(Number)
+			us[script].push(took - lag)           // what waited for its turn waited for pgbench
+		}
+		rmSync(join(scratch, name))
+	}
+	for (const list of us) list.sort((a, b) => a - b)
+	const at = p => us.map(list => percentile(list, p) / 1000)
+	const [p50, p99] = [at(0.5), at(0.99)]
+	const wrong = home.psql('SELECT string_agg(what, $$; $$) FROM gnomon.check_ai()')
+	if (wrong) throw new Error(`${c.name}: ${wrong}`)
+	console.log(`${c.name}: ${us[0].length} calls over ${c.gate} workspaces in ${time} s: begin and end take ${p50[0].toFixed(2)} ms (p99 ${p99[0].toFixed(2)}), ` +
+		`a commit ${p50[1].toFixed(2)} ms (p99 ${p99[1].toFixed(2)}): ${(p50[0] / p50[1]).toFixed(1)} and ${(p99[0] / p99[1]).toFixed(1)} commits, ${(p99[0] / p50[1]).toFixed(1)} of the usual`)
+	return { name: c.name, workspaces: c.gate, calls: us[0].length, callMs: { p50: p50[0], p99: p99[0] }, commitMs: { p50: p50[1], p99: p99[1] } }
+}
+
 // ---- writes leave their traces
 
 const idsFile = at => {
@@ -442,6 +490,10 @@ try {
 		const who = await home.signIn()
 		row(columns.map(([title]) => title))
 		for (const c of chosen) {
+			if (c.gate) {
+				results.push(await gate(c))
+				continue
+			}
 			for (const connections of [8, 32]) {
 				results.push(await measure(c, connections, who))
 				show(results.at(-1))
