@@ -584,7 +584,7 @@ BEGIN
   model := substr(chain[1], length(provider) + 2);
   SELECT * INTO m FROM gnomon.ai_model(chain[1]);
   max_tokens := least(coalesce(most_tokens, g.max_tokens), m.max_output_tokens, m.context_tokens - prompt_tokens);
-  IF max_tokens < 0 OR max_tokens = 0 AND m.max_output_tokens > 0 THEN
+  IF max_tokens < 0 OR max_tokens = 0 AND coalesce(m.max_output_tokens, 1) > 0 THEN
     refused := 'validation_failed';
     detail := format('The prompt may have %s tokens, and %s takes %s.', prompt_tokens, chain[1], m.context_tokens);
     RETURN NEXT;
@@ -652,14 +652,14 @@ END $$;
 -- model that will answer, the switches as well. `lost`: the attempt before may have been
 -- billed although its answer never came; its price stays charged.
 -- One row: refused (ai_disabled, policy_disabled, feature_not_allowed, budget_exceeded,
--- lease_lost) or NULL.
+-- lease_lost; validation_failed where the prompt does not fit the model) or NULL.
 CREATE FUNCTION gnomon.ai_send(of_run uuid, with_fence bigint, to_provider text, to_model text, enforced boolean, lost boolean DEFAULT false)
 RETURNS TABLE (refused text, detail text, max_tokens integer, deadline timestamptz, reserved_tokens bigint, reserved_micros bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
   ws constant uuid := gnomon.workspace();
-  r public.ai_reservations; g record; short record; cost bigint;
+  r public.ai_reservations; g record; m record; short record;
 BEGIN
   SELECT * INTO r FROM public.ai_reservations x WHERE x.workspace_id = ws AND x.run_id = of_run;
   IF FOUND THEN
@@ -685,8 +685,14 @@ BEGIN
     r.lost_tokens := r.tokens;
     r.lost_micros := r.micros;
   END IF;
-  SELECT least(r.max_tokens, x.max_output_tokens, greatest(0, x.context_tokens - r.prompt_tokens)) INTO max_tokens
-    FROM gnomon.ai_model(to_provider || '/' || to_model) x;
+  SELECT * INTO m FROM gnomon.ai_model(to_provider || '/' || to_model);
+  max_tokens := least(r.max_tokens, m.max_output_tokens, m.context_tokens - r.prompt_tokens);
+  IF max_tokens < 0 OR max_tokens = 0 AND r.max_tokens > 0 THEN
+    refused := 'validation_failed';
+    detail := format('The prompt may have %s tokens, and %s takes %s.', r.prompt_tokens, to_model, m.context_tokens);
+    RETURN NEXT;
+    RETURN;
+  END IF;
   reserved_tokens := r.lost_tokens + r.prompt_tokens + max_tokens;
   reserved_micros := r.lost_micros + gnomon.ai_cost(to_provider || '/' || to_model, r.prompt_tokens, max_tokens);
   SELECT * INTO short FROM gnomon.ai_shortage(ws, r.month, r.feature, reserved_tokens - r.tokens, 0, reserved_micros - r.micros);
@@ -1033,6 +1039,20 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
    WHERE r.state = 'held' AND r.lease_until < clock_timestamp() - interval '5 minutes'
    GROUP BY w.slug
 $$;
+
+-- ---- what the audit log says of it
+ALTER FUNCTION gnomon.audit_says(text, text, text, jsonb) RENAME TO audit_says_before_ai;
+CREATE FUNCTION gnomon.audit_says(action text, entity_type text, subject text, details jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE action
+    WHEN 'ai.policy_changed' THEN replace(gnomon.audit_says_before_ai('workspace.changed', entity_type, subject, details), 'changed the workspace', 'changed the AI policy')
+    WHEN 'ai.feature_changed' THEN replace(gnomon.audit_says_before_ai('workspace.changed', entity_type, subject, details), 'changed the workspace', 'changed the AI feature ' || (details ->> 'feature'))
+    WHEN 'ai.stopped' THEN concat_ws(': ', 'pulled the kill switch of AI', nullif(details ->> 'why', ''))
+    WHEN 'ai.resumed' THEN concat_ws(': ', 'put the kill switch of AI back', nullif(details ->> 'why', ''))
+    WHEN 'ai.refused' THEN format('was refused a model for %s: %s', details ->> 'feature', details ->> 'detail')
+    ELSE gnomon.audit_says_before_ai(action, entity_type, subject, details) END
+$$;
+GRANT EXECUTE ON FUNCTION gnomon.audit_says TO gnomon_web;
 
 -- ---- what travels with a workspace
 ALTER FUNCTION gnomon.left_out() RENAME TO left_out_before_ai;

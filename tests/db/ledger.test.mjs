@@ -364,6 +364,17 @@ describe('the ledger', () => {
 		assert.deepEqual(rows(`SELECT provider, model FROM ai_runs WHERE id = ${lit(r.run)}`), [{ provider: 'sandbox', model: 'pound' }])
 		balanced(t)
 	})
+	test('a model nobody knows is reserved at the dearest price; one whose context is too small is refused', async () => {
+		const t = await tenant()
+		policy(t)
+		sql(`INSERT INTO ml_models (name, version, config) VALUES ('sandbox/small', '2026-01-01', '{"kind": "llm", "inputMicros": 0, "outputMicros": 0, "contextTokens": 150, "source": "a test"}') ON CONFLICT DO NOTHING`)
+		const r = begin(t)
+		assert.equal(send(t, r, { model: 'nobody/knows' }).reserved_micros, 100 * 15 + 100 * 75)
+		assert.equal(send(t, r, { model: 'sandbox/small' }).max_tokens, 50)
+		const s = begin(t, { prompt: 150 })
+		assert.equal(send(t, s, { model: 'sandbox/small' }).refused, 'validation_failed')
+		assert.equal(begin(t, { prompt: 150, offers: ['sandbox/small'] }).refused, 'validation_failed')
+	})
 	test('an attempt that may have been billed stays charged', async () => {
 		const t = await tenant()
 		policy(t, { tokens: 1000 })

@@ -110,6 +110,11 @@ describe('the kill switch', () => {
 		assert.equal((await ok(put(path('kill-switch'), { ...t.admin, json: { stop: false } }))).isStopped, false)
 		assert.equal(use('agent.sprint_risk').status, 'succeeded')
 		assert.deepEqual([audits('ai.stopped').length, audits('ai.resumed').length], [1, 1])
+		const said = (await ok(get(`${t.base}/audit?limit=100`, t.owner))).items.filter(e => e.action.startsWith('ai.')).map(e => e.says)
+		assert.ok(said.includes('pulled the kill switch of AI: odd answers'), said.join('\n'))
+		assert.ok(said.some(x => /^changed the AI feature ops\.changelog: .*is allowed from false to true/.test(x)), said.join('\n'))
+		assert.ok(said.some(x => /^was refused a model for chat\.general: The policy/.test(x)), said.join('\n'))
+		assert.ok(said.some(x => /^changed the AI policy: /.test(x)), said.join('\n'))
 	})
 	test('000-108: switched off by policy and switch, nothing is lost', async () => {
 		const counts = () => rows(`SELECT (SELECT count(*) FROM ai_runs WHERE workspace_id = ${lit(t.id)}) AS runs, (SELECT count(*) FROM agent_insights WHERE workspace_id = ${lit(t.id)}) AS insights,
