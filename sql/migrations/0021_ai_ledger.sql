@@ -85,10 +85,12 @@ END $$;
 
 -- Micros, rounded up.
 CREATE FUNCTION gnomon.ai_cost(of_name text, input_tokens bigint, output_tokens bigint) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT ceil((input_tokens::numeric * m.input_micros + output_tokens::numeric * m.output_micros) / 1000000)::bigint
-    FROM gnomon.ai_model(of_name) m
-$$;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE m record;
+BEGIN
+  m := gnomon.ai_model(of_name);
+  RETURN ceil((input_tokens::numeric * m.input_micros + output_tokens::numeric * m.output_micros) / 1000000)::bigint;
+END $$;
 
 -- ---- features: what a model may be used for (requirements U18)
 CREATE TABLE ai_features (
@@ -221,11 +223,9 @@ CREATE TABLE ai_reservations (
   FOREIGN KEY (workspace_id, user_id) REFERENCES workspace_members,
   FOREIGN KEY (workspace_id, project_id) REFERENCES projects
 ) WITH (fillfactor = 70);
-CREATE INDEX ai_reservations_held ON ai_reservations (lease_until) WHERE state = 'held';
-CREATE INDEX ai_reservations_here ON ai_reservations (workspace_id, lease_until) WHERE state = 'held';
-CREATE INDEX ai_reservations_user ON ai_reservations (workspace_id, user_id, run_id);
+-- as small as there are calls under way, so that the sweep may read all of it
+CREATE INDEX ai_reservations_held ON ai_reservations (workspace_id, lease_until) WHERE state = 'held';
 CREATE INDEX ai_reservations_parent ON ai_reservations (workspace_id, parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX ai_runs_newest ON ai_runs (workspace_id, feature, id);
 
 -- The second roll-up, by all there is to ask for (requirements 001-091). No project and
 -- nobody are the nil uuid: what is in a key cannot be NULL.
@@ -243,7 +243,7 @@ CREATE TABLE ai_usage_split (
   output_tokens bigint NOT NULL DEFAULT 0,
   cost_micros   bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (workspace_id, day, feature, provider, model, project_id, user_id)
-);
+) WITH (fillfactor = 50);
 
 -- What the gate refused, a day and reason.
 CREATE TABLE ai_refusals (
@@ -289,14 +289,13 @@ GRANT SELECT ON ai_policy_settings, ai_feature_settings, ai_ledger, ai_reservati
 CREATE FUNCTION gnomon.ai_state(ws uuid, of_feature text)
 RETURNS TABLE (timezone text, is_stopped boolean, enabled boolean, is_known boolean, is_allowed boolean, agent_on boolean,
                max_tokens integer, within interval, models text[], warn_at smallint[],
-               budget_tokens bigint, budget_runs bigint, budget_micros bigint,
-               feature_tokens bigint, feature_runs bigint, feature_micros bigint)
+               budgets bigint[])     -- tokens, runs, micros; the same of the feature
 LANGUAGE sql STABLE AS $$
   SELECT w.timezone, s.stopped_at IS NOT NULL OR EXISTS (SELECT FROM public.ai_stops a WHERE a.ended_at IS NULL), coalesce(p.enabled, false),
          f.key IS NOT NULL, coalesce(p.allowed_features -> of_feature = 'true', false), coalesce(c.enabled, true),
          f.max_tokens, f.within, coalesce(x.models, '{}'), coalesce(s.warn_at, '{50,80,100}'),
-         coalesce(p.monthly_token_budget, 0), coalesce(p.monthly_run_budget, 0)::bigint, coalesce(s.monthly_micros_budget, -1),
-         coalesce(x.monthly_token_budget, -1), coalesce(x.monthly_run_budget, -1)::bigint, coalesce(x.monthly_micros_budget, -1)
+         ARRAY[coalesce(p.monthly_token_budget, 0), coalesce(p.monthly_run_budget, 0)::bigint, coalesce(s.monthly_micros_budget, -1),
+               coalesce(x.monthly_token_budget, -1), coalesce(x.monthly_run_budget, -1)::bigint, coalesce(x.monthly_micros_budget, -1)]
     FROM public.workspaces w
     LEFT JOIN public.ai_workspace_policies p ON p.workspace_id = w.id
     LEFT JOIN public.ai_policy_settings s ON s.workspace_id = w.id
@@ -307,7 +306,8 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- The rows of a month, made where they are missing, locked in one order: '*' first.
-CREATE FUNCTION gnomon.ai_lock(ws uuid, of_month date, of_feature text) RETURNS void
+-- Without `make`: only those there are; false when one is missing.
+CREATE FUNCTION gnomon.ai_lock(ws uuid, of_month date, of_feature text, make boolean DEFAULT true) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE n integer;
 BEGIN
@@ -315,10 +315,12 @@ BEGIN
     SELECT count(*) INTO n FROM (
       SELECT FROM public.ai_ledger l WHERE l.workspace_id = ws AND l.month = of_month AND l.scope IN ('*', of_feature)
        ORDER BY l.scope FOR NO KEY UPDATE) locked;
-    EXIT WHEN n = 1 + (of_feature <> '*')::integer;
+    IF n = 1 + (of_feature <> '*')::integer THEN RETURN true; END IF;
+    IF NOT make THEN RETURN false; END IF;
     INSERT INTO public.ai_ledger (workspace_id, month, scope) SELECT DISTINCT ws, of_month, s FROM unnest(ARRAY['*', of_feature]) s ORDER BY s
     ON CONFLICT DO NOTHING;
   END LOOP;
+  RETURN true;
 END $$;
 
 -- Notes a refusal; the first of a day, feature and reason is an entry of the audit log.
@@ -358,9 +360,9 @@ BEGIN
     SELECT l.scope, m.meter, m.budget, m.used, m.told, p.passed
       FROM public.ai_ledger l
      CROSS JOIN LATERAL (VALUES
-       ('tokens', CASE l.scope WHEN '*' THEN g.budget_tokens ELSE g.feature_tokens END, l.spent_tokens + l.overrun_tokens, l.told_tokens),
-       ('runs', CASE l.scope WHEN '*' THEN g.budget_runs ELSE g.feature_runs END, l.spent_runs, l.told_runs),
-       ('micros', CASE l.scope WHEN '*' THEN g.budget_micros ELSE g.feature_micros END, l.spent_micros + l.overrun_micros, l.told_micros)
+       ('tokens', CASE l.scope WHEN '*' THEN g.budgets[1] ELSE g.budgets[4] END, l.spent_tokens + l.overrun_tokens, l.told_tokens),
+       ('runs', CASE l.scope WHEN '*' THEN g.budgets[2] ELSE g.budgets[5] END, l.spent_runs, l.told_runs),
+       ('micros', CASE l.scope WHEN '*' THEN g.budgets[3] ELSE g.budgets[6] END, l.spent_micros + l.overrun_micros, l.told_micros)
      ) AS m (meter, budget, used, told)
      CROSS JOIN LATERAL (
        SELECT CASE WHEN (l.scope, m.meter) = (refused_scope, refused_meter) THEN 100
@@ -477,26 +479,41 @@ BEGIN
   RETURN n;
 END $$;
 
--- The first budget that a need does not fit into; no row: it fits.
-CREATE FUNCTION gnomon.ai_shortage(ws uuid, of_month date, of_feature text, need_tokens bigint, need_runs bigint, need_micros bigint,
+-- The two functions below are the gate's innermost: PL/pgSQL, because a function in SQL is
+-- planned anew at each call. budgets: tokens, runs and micros of the workspace, then of
+-- the feature.
+
+-- The first budget that a need does not fit into; NULL: it fits.
+CREATE FUNCTION gnomon.ai_shortage(ws uuid, of_month date, of_feature text, budgets bigint[], need_tokens bigint, need_runs bigint, need_micros bigint,
                                    OUT scope text, OUT meter text, OUT budget bigint, OUT used bigint, OUT need bigint)
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT l.scope, m.meter, m.budget, m.used, m.need
-    FROM gnomon.ai_state(ws, of_feature) g
-    JOIN public.ai_ledger l ON l.workspace_id = ws AND l.month = of_month AND l.scope IN ('*', of_feature)
-   CROSS JOIN LATERAL (VALUES
-     (1, 'tokens', CASE l.scope WHEN '*' THEN g.budget_tokens ELSE g.feature_tokens END, l.spent_tokens + l.reserved_tokens + l.overrun_tokens, need_tokens),
-     (2, 'runs', CASE l.scope WHEN '*' THEN g.budget_runs ELSE g.feature_runs END, l.spent_runs + l.reserved_runs, need_runs),
-     (3, 'micros', CASE l.scope WHEN '*' THEN g.budget_micros ELSE g.feature_micros END, l.spent_micros + l.reserved_micros + l.overrun_micros, need_micros)
-   ) AS m (place, meter, budget, used, need)
-   WHERE m.budget >= 0 AND m.need > 0 AND m.used + m.need > m.budget
-   ORDER BY l.scope, m.place LIMIT 1
-$$;
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE l record; at integer := 0;
+BEGIN
+  FOR l IN
+    SELECT x.scope, ARRAY[x.spent_tokens + x.reserved_tokens + x.overrun_tokens, x.spent_runs + x.reserved_runs,
+                          x.spent_micros + x.reserved_micros + x.overrun_micros] AS used
+      FROM public.ai_ledger x WHERE x.workspace_id = ws AND x.month = of_month AND x.scope IN ('*', of_feature) ORDER BY x.scope
+  LOOP
+    FOR m IN 1 .. 3 LOOP
+      budget := budgets[at + m];
+      used := l.used[m];
+      need := CASE m WHEN 1 THEN need_tokens WHEN 2 THEN need_runs ELSE need_micros END;
+      IF budget >= 0 AND need > 0 AND used + need > budget THEN
+        scope := l.scope;
+        meter := CASE m WHEN 1 THEN 'tokens' WHEN 2 THEN 'runs' ELSE 'micros' END;
+        RETURN;
+      END IF;
+    END LOOP;
+    at := 3;
+  END LOOP;
+END $$;
 
 -- Sets the caps of a month's rows to what the budgets are now, never below what is
 -- spent and reserved, and adds to what is reserved.
-CREATE FUNCTION gnomon.ai_reserve(ws uuid, of_month date, of_feature text, is_capped boolean, add_tokens bigint, add_runs bigint, add_micros bigint)
-RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION gnomon.ai_reserve(ws uuid, of_month date, of_feature text, budgets bigint[], is_capped boolean, add_tokens bigint, add_runs bigint, add_micros bigint)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
   UPDATE public.ai_ledger l
      SET reserved_tokens = l.reserved_tokens + add_tokens,
          reserved_runs = l.reserved_runs + add_runs,
@@ -504,11 +521,10 @@ RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
          cap_tokens = CASE WHEN NOT is_capped OR b.tokens < 0 THEN -1 ELSE greatest(b.tokens, l.spent_tokens + l.reserved_tokens + add_tokens) END,
          cap_runs = CASE WHEN NOT is_capped OR b.runs < 0 THEN -1 ELSE greatest(b.runs, l.spent_runs + l.reserved_runs + add_runs) END,
          cap_micros = CASE WHEN NOT is_capped OR b.micros < 0 THEN -1 ELSE greatest(b.micros, l.spent_micros + l.reserved_micros + add_micros) END
-    FROM gnomon.ai_state(ws, of_feature) g
-   CROSS JOIN LATERAL (VALUES ('*', g.budget_tokens, g.budget_runs, g.budget_micros),
-                              (nullif(of_feature, '*'), g.feature_tokens, g.feature_runs, g.feature_micros)) AS b (scope, tokens, runs, micros)
-   WHERE l.workspace_id = ws AND l.month = of_month AND l.scope = b.scope
-$$;
+    FROM (VALUES ('*', budgets[1], budgets[2], budgets[3]),
+                 (nullif(of_feature, '*'), budgets[4], budgets[5], budgets[6])) AS b (scope, tokens, runs, micros)
+   WHERE l.workspace_id = ws AND l.month = of_month AND l.scope = b.scope COLLATE "C";
+END $$;
 
 -- ---- the gate
 -- Asks whether a model may be called, in the workspace entered, and reserves what it may
@@ -536,17 +552,18 @@ DECLARE
   per_minute constant integer := 10;     -- requirements 002-025
   ws constant uuid := gnomon.workspace();
   g record; m record; short record;
-  today date; of_month date; usr uuid; times timestamptz[];
+  today date; of_month date; usr uuid; times timestamptz[]; is_locked boolean;
 BEGIN
   IF ws IS NULL OR of_feature IS NULL OR NOT prompt_tokens BETWEEN 0 AND 100000000 OR most_tokens NOT BETWEEN 1 AND 10000000 OR within <= '0' THEN
     PERFORM gnomon.refuse('validation_failed', 'ai_begin: no such call');
   END IF;
-  -- looked at twice: here, and again under the lock, so that nothing passes a switch
-  -- that was turned off and committed before
-  FOR locked IN 0 .. 1 LOOP
+  -- looked at under the lock, so that nothing passes a switch that was turned off and
+  -- committed before; where there is nothing to lock yet, again when there is
+  SELECT (now() AT TIME ZONE w.timezone)::date INTO STRICT today FROM public.workspaces w WHERE w.id = ws;
+  of_month := date_trunc('month', today)::date;
+  is_locked := gnomon.ai_lock(ws, of_month, of_feature, false);
+  LOOP
     SELECT * INTO STRICT g FROM gnomon.ai_state(ws, of_feature);
-    today := (now() AT TIME ZONE g.timezone)::date;
-    of_month := date_trunc('month', today)::date;
     IF NOT switched_on OR g.is_stopped THEN
       refused := 'ai_disabled';
       detail := CASE WHEN switched_on THEN 'The kill switch is pulled.' ELSE 'APP_AI_ENABLED is false.' END;
@@ -565,8 +582,8 @@ BEGIN
       RETURN NEXT;
       RETURN;
     END IF;
-    EXIT WHEN locked = 1;
-    PERFORM gnomon.ai_lock(ws, of_month, of_feature);
+    EXIT WHEN is_locked;
+    is_locked := gnomon.ai_lock(ws, of_month, of_feature);
   END LOOP;
 
   -- which model: the workspace's list for the feature, of providers there are; else all
@@ -582,7 +599,7 @@ BEGIN
   END IF;
   provider := split_part(chain[1], '/', 1);
   model := substr(chain[1], length(provider) + 2);
-  SELECT * INTO m FROM gnomon.ai_model(chain[1]);
+  m := gnomon.ai_model(chain[1]);
   max_tokens := least(coalesce(most_tokens, g.max_tokens), m.max_output_tokens, m.context_tokens - prompt_tokens);
   IF max_tokens < 0 OR max_tokens = 0 AND coalesce(m.max_output_tokens, 1) > 0 THEN
     refused := 'validation_failed';
@@ -596,10 +613,10 @@ BEGIN
   IF NOT EXISTS (SELECT FROM public.projects p WHERE p.workspace_id = ws AND p.id = in_project) THEN in_project := NULL; END IF;
 
   reserved_tokens := prompt_tokens + max_tokens;
-  reserved_micros := gnomon.ai_cost(chain[1], prompt_tokens, max_tokens);
-  SELECT * INTO short FROM gnomon.ai_shortage(ws, of_month, of_feature, reserved_tokens, 1, reserved_micros);
+  reserved_micros := ceil((prompt_tokens::numeric * m.input_micros + max_tokens::numeric * m.output_micros) / 1000000)::bigint;
+  short := gnomon.ai_shortage(ws, of_month, of_feature, g.budgets, reserved_tokens, 1, reserved_micros);
   IF short.scope IS NOT NULL AND gnomon.ai_sweep(ws, 100, of_month) > 0 THEN
-    SELECT * INTO short FROM gnomon.ai_shortage(ws, of_month, of_feature, reserved_tokens, 1, reserved_micros);
+    short := gnomon.ai_shortage(ws, of_month, of_feature, g.budgets, reserved_tokens, 1, reserved_micros);
   END IF;
   over_budget := short.scope IS NOT NULL;
   IF over_budget AND enforced THEN
@@ -632,7 +649,7 @@ BEGIN
      WHERE x.workspace_id = ws AND x.user_id = usr AND x.class = split_part(of_feature, '.', 1);
   END IF;
 
-  PERFORM gnomon.ai_reserve(ws, of_month, of_feature, enforced, reserved_tokens, 1, reserved_micros);
+  PERFORM gnomon.ai_reserve(ws, of_month, of_feature, g.budgets, enforced, reserved_tokens, 1, reserved_micros);
   deadline := clock_timestamp() + within;
   lease_until := deadline + within;
   fence := 1;
@@ -685,7 +702,7 @@ BEGIN
     r.lost_tokens := r.tokens;
     r.lost_micros := r.micros;
   END IF;
-  SELECT * INTO m FROM gnomon.ai_model(to_provider || '/' || to_model);
+  m := gnomon.ai_model(to_provider || '/' || to_model);
   max_tokens := least(r.max_tokens, m.max_output_tokens, m.context_tokens - r.prompt_tokens);
   IF max_tokens < 0 OR max_tokens = 0 AND r.max_tokens > 0 THEN
     refused := 'validation_failed';
@@ -694,8 +711,8 @@ BEGIN
     RETURN;
   END IF;
   reserved_tokens := r.lost_tokens + r.prompt_tokens + max_tokens;
-  reserved_micros := r.lost_micros + gnomon.ai_cost(to_provider || '/' || to_model, r.prompt_tokens, max_tokens);
-  SELECT * INTO short FROM gnomon.ai_shortage(ws, r.month, r.feature, reserved_tokens - r.tokens, 0, reserved_micros - r.micros);
+  reserved_micros := r.lost_micros + ceil((r.prompt_tokens::numeric * m.input_micros + max_tokens::numeric * m.output_micros) / 1000000)::bigint;
+  short := gnomon.ai_shortage(ws, r.month, r.feature, g.budgets, reserved_tokens - r.tokens, 0, reserved_micros - r.micros);
   IF short.scope IS NOT NULL AND enforced THEN
     refused := 'budget_exceeded';
     detail := format('The budget of %s %s has %s left, and %s needs up to %s more.', short.budget, short.meter,
@@ -705,7 +722,7 @@ BEGIN
     RETURN NEXT;
     RETURN;
   END IF;
-  PERFORM gnomon.ai_reserve(ws, r.month, r.feature, enforced, reserved_tokens - r.tokens, 0, reserved_micros - r.micros);
+  PERFORM gnomon.ai_reserve(ws, r.month, r.feature, g.budgets, enforced, reserved_tokens - r.tokens, 0, reserved_micros - r.micros);
   UPDATE public.ai_reservations x
      SET tokens = reserved_tokens, micros = reserved_micros, lost_tokens = r.lost_tokens, lost_micros = r.lost_micros,
          max_tokens = max_tokens, attempts = x.attempts + 1, sent_at = coalesce(x.sent_at, clock_timestamp()),
@@ -819,15 +836,15 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE s text;
 BEGIN
   FOR s IN SELECT l.scope FROM public.ai_ledger l WHERE l.workspace_id = ws AND l.month = of_month ORDER BY l.scope LOOP
-    PERFORM gnomon.ai_reserve(ws, of_month, s, true, 0, 0, 0);
+    PERFORM gnomon.ai_reserve(ws, of_month, s, (SELECT g.budgets FROM gnomon.ai_state(ws, s) g), true, 0, 0, 0);
     UPDATE public.ai_ledger l
        SET told_tokens = least(l.told_tokens, coalesce((SELECT max(t) FROM unnest(g.warn_at) t WHERE (l.spent_tokens + l.overrun_tokens)::numeric * 100 >= b.tokens::numeric * t AND b.tokens > 0), 0)),
            told_runs = least(l.told_runs, coalesce((SELECT max(t) FROM unnest(g.warn_at) t WHERE l.spent_runs::numeric * 100 >= b.runs::numeric * t AND b.runs > 0), 0)),
            told_micros = least(l.told_micros, coalesce((SELECT max(t) FROM unnest(g.warn_at) t WHERE (l.spent_micros + l.overrun_micros)::numeric * 100 >= b.micros::numeric * t AND b.micros > 0), 0))
       FROM gnomon.ai_state(ws, s) g
-     CROSS JOIN LATERAL (SELECT CASE s WHEN '*' THEN g.budget_tokens ELSE g.feature_tokens END AS tokens,
-                                CASE s WHEN '*' THEN g.budget_runs ELSE g.feature_runs END AS runs,
-                                CASE s WHEN '*' THEN g.budget_micros ELSE g.feature_micros END AS micros) b
+     CROSS JOIN LATERAL (SELECT CASE s WHEN '*' THEN g.budgets[1] ELSE g.budgets[4] END AS tokens,
+                                CASE s WHEN '*' THEN g.budgets[2] ELSE g.budgets[5] END AS runs,
+                                CASE s WHEN '*' THEN g.budgets[3] ELSE g.budgets[6] END AS micros) b
      WHERE l.workspace_id = ws AND l.month = of_month AND l.scope = s;
     PERFORM gnomon.ai_warn(ws, of_month, s);
   END LOOP;
@@ -977,7 +994,9 @@ END $$;
 -- ---- what is kept for how long
 -- Payloads go before the runs they belong to; sums, ledger and agents' runs stay. At
 -- most 1,000 of a workspace go in one call.
-CREATE INDEX ai_runs_age ON ai_runs (workspace_id, completed_at);
+CREATE INDEX ai_runs_age ON ai_runs (workspace_id, created_at);
+ALTER TABLE ai_runs SET (fillfactor = 80);           -- an end stays on the page of its beginning
+ALTER TABLE ai_usage_daily SET (fillfactor = 50);
 CREATE INDEX agent_runs_ai ON agent_runs (workspace_id, ai_run_id) WHERE ai_run_id IS NOT NULL;
 CREATE FUNCTION gnomon.forget_ai() RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -990,8 +1009,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       LEFT JOIN public.ai_policy_settings s ON s.workspace_id = w.id
      CROSS JOIN LATERAL (
        SELECT x.id FROM public.ai_runs x
-        WHERE x.workspace_id = w.id AND x.completed_at < now() - make_interval(days => coalesce(s.run_days, 395))
-        ORDER BY x.completed_at LIMIT 1000) r
+        WHERE x.workspace_id = w.id AND x.created_at < now() - make_interval(days => coalesce(s.run_days, 395)) AND x.completed_at IS NOT NULL
+        ORDER BY x.created_at LIMIT 1000) r
   ), payloads AS (
     DELETE FROM public.ai_payloads x USING old o WHERE x.workspace_id = o.workspace_id AND x.run_id = o.id
   ), accounts AS (

@@ -334,7 +334,7 @@ SELECT e.status FROM ${inside} CROSS JOIN LATERAL gnomon.ai_end(left(:run::text,
 	const time = quick ? 5 : 20
 	await run('pgbench', ['-h', home.socket, '-U', 'gnomon_worker', '-n', '-M', 'prepared', '-f', `${call}@1`, '-f', `${commit}@1`, '-c', '16', '-j', String(THREADS),
 		'-R', String(2 * GATE_RATE), '-T', String(time), '-l', '--log-prefix', log, 'gnomon'],
-	{ env: { ...process.env, PGOPTIONS: '-c jit=off -c search_path=public -c timezone=UTC' } })
+	{ env: { ...process.env, PGOPTIONS: '-c plan_cache_mode=force_generic_plan -c jit=off -c search_path=public -c timezone=UTC' } })
 	const us = [[], []]
 	for (const name of readdirSync(scratch).filter(f => f.startsWith('log.'))) {
 		for (const line of readFileSync(join(scratch, name), 'utf8').split('\n').filter(Boolean)) {
