@@ -190,7 +190,7 @@ describe('usage', () => {
 		sql('SELECT gnomon.forget_ai()', 'gnomon_worker')
 		assert.equal(runs(), n)
 		assert.equal(sql(`SELECT count(*) FROM ai_payloads WHERE workspace_id = ${lit(t.id)}`), '0', 'what was said goes before the run')
-		sql(`UPDATE ai_runs SET completed_at = now() - interval '41 days' WHERE id = ${lit(id)}`)
+		sql(`UPDATE ai_runs SET created_at = now() - interval '41 days' WHERE id = ${lit(id)}`)
 		sql('SELECT gnomon.forget_ai()', 'gnomon_worker')
 		assert.equal(runs(), n - 1)
 		assert.equal(sql(`SELECT ai_run_id IS NULL FROM agent_runs WHERE id = ${lit(agent)}`), 't')
