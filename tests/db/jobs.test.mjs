@@ -84,12 +84,29 @@ test('003-005, 000-107: what takes its time is answered 202 with a job, whose en
 	for (const queue of ['automation', 'notifications', 'cleanup', 'ai-low']) assert.ok((await ok(get(`${t.base}/jobs?queue=${queue}`, t.owner))).items.every(j => j.queue === queue))
 })
 
-test('003-021: /metrics has what the web processes and the worker count', async () => {
+test('001-147, 003-021: /metrics has what the web processes and the worker count, as Prometheus reads it', async () => {
 	const { text } = await get('/metrics')
 	for (const name of ['gnomon-web', 'gnomon-worker']) {
 		assert.match(text, new RegExp(`^gnomon_processes\\{process="${name}"\\} [1-9]`, 'm'))
 		assert.match(text, new RegExp(`^process_resident_memory_bytes\\{process="${name}"\\} [1-9]`, 'm'))
 	}
+	const kinds = new Map(), helped = new Set(), samples = new Set()
+	for (const line of text.trimEnd().split('\n')) {
+		const [, what, family, kind] = /^# (TYPE|HELP) ([a-zA-Z_:][\w:]*) (.+)$/.exec(line) ?? []
+		if (what === 'TYPE') {
+			assert.ok(!kinds.has(family) && ['counter', 'gauge', 'histogram'].includes(kind), line)
+			kinds.set(family, kind)
+		} else if (what === 'HELP') helped.add(family)
+		else {
+			const [, name, labels = '', value] = /^([a-zA-Z_:][\w:]*)(\{(?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)+\})? (-?[\d.]+(?:e[+-]?\d+)?|\+Inf|NaN)$/i.exec(line) ?? assert.fail(line)
+			const of = kinds.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '')
+			assert.ok(kinds.has(of) && helped.has(of), `${line}: no TYPE or HELP before it`)
+			assert.ok(kinds.get(of) !== 'counter' || (name.endsWith('_total') && Number(value) >= 0), line)
+			assert.ok(!samples.has(name + labels), `${line}: twice`)
+			samples.add(name + labels)
+		}
+	}
+	assert.ok(kinds.size > 15 && samples.size > 50, `${kinds.size} families, ${samples.size} samples`)
 	for (const family of ['gnomon_http_requests_total', 'gnomon_jobs_total', 'gnomon_job_duration_seconds', 'gnomon_jobs_queued']) assert.match(text, new RegExp(`^# TYPE ${family} `, 'm'))
 })
 
