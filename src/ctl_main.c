@@ -28,7 +28,7 @@ static const struct ctl_command commands[] = {
 	.summary = "print every address, who may use it, and its source",
 	.run = ctl_routes},
     {.name = "sql",
-	.usage = "ENDPOINT [QUERY]",
+	.usage = "ENDPOINT [QUERY...]",
 	.summary = "print the statement an endpoint runs for a query string",
 	.help =
 	    "Prints what is prepared, with :name::type for each parameter, so\n"

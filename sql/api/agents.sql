@@ -10,10 +10,13 @@ SELECT r.id, r.number, r.agent_key AS "agentKey", r.status, r.trigger_type AS "t
        (extract(epoch FROM r.completed_at - r.started_at) * 1000)::int8 AS "durationMs",
        (SELECT count(*) FROM insight_sightings g WHERE g.workspace_id = gnomon.workspace() AND g.agent_run_id = r.id) AS "insightCount",
        r.created_at AS "createdAt"
-  FROM agent_runs r LEFT JOIN users u ON u.id = r.triggered_by
- WHERE r.workspace_id = gnomon.workspace()
-   {agentKey: AND r.agent_key = :agentKey} {status: AND r.status = ANY(:status)}
- {page}
+  FROM {status: (SELECT DISTINCT unnest(:status)) AS status (value),}
+       LATERAL (SELECT * FROM agent_runs r
+                 WHERE r.workspace_id = gnomon.workspace()
+                   {agentKey: AND r.agent_key = :agentKey} {status: AND r.status = status.value}
+                 {page}) r
+  LEFT JOIN users u ON u.id = r.triggered_by
+ WHERE true {page}
 
 -- GET /api/v1/workspaces/{ws}/agents/runs/{run}                  get_agent_run
 -- A run with its facts and what it found.
@@ -51,7 +54,8 @@ SELECT j.id AS "jobId", j.kind, j.state, j.created_at AS "createdAt" FROM gnomon
 -- The agents of the workspace, their schedules and when they run next.
 -- role:   viewer
 -- reply:  200 list of AgentConfig
-SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleCron", c.thresholds, c.delivery,
+SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleCron",
+       gnomon.say_schedule(c.schedule_cron) AS "scheduleText", c.thresholds, c.delivery,
        gnomon.cron_next(c.schedule_cron, w.timezone, gnomon.now()) AS "nextRunAt"
   FROM agent_configs c JOIN workspaces w ON w.id = c.workspace_id
  WHERE c.workspace_id = gnomon.workspace()
@@ -78,7 +82,8 @@ WITH o AS MATERIALIZED (
    CROSS JOIN LATERAL jsonb_populate_record(NULL::agent_configs, to_jsonb(o) || :body) b
    WHERE c.workspace_id = gnomon.workspace() AND c.id = o.id
   RETURNING c.*)
-SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleCron", c.thresholds, c.delivery,
+SELECT c.id, c.agent_key AS "agentKey", c.enabled, c.schedule_cron AS "scheduleCron",
+       gnomon.say_schedule(c.schedule_cron) AS "scheduleText", c.thresholds, c.delivery,
        gnomon.cron_next(c.schedule_cron, w.timezone, gnomon.now()) AS "nextRunAt",
        (SELECT count(*) FROM o
          CROSS JOIN LATERAL gnomon.changed_fields(to_jsonb(o) - 'updated_at', to_jsonb(c) - 'updated_at') d

@@ -95,13 +95,18 @@ SELECT w.week::date AS week, count(f.id) AS stories, gnomon.points(sum(f.estimat
 -- pool:   slow
 -- reply:  200 AnalyticsSummary
 -- part: counts one
-SELECT count(*) AS stories, count(*) FILTER (WHERE s.status = 'backlog') AS backlog, count(*) FILTER (WHERE s.status = 'ready') AS ready,
-       count(*) FILTER (WHERE s.status = 'in_progress') AS "inProgress", count(*) FILTER (WHERE s.status = 'review') AS review,
-       count(*) FILTER (WHERE s.status = 'done') AS done, gnomon.points(sum(s.estimate) FILTER (WHERE s.status <> 'done')) AS "openPoints",
-       count(*) FILTER (WHERE s.status <> 'done' AND s.estimate IS NULL) AS "unestimated",
-       count(*) FILTER (WHERE s.status <> 'done' AND s.assignee_id IS NULL) AS "unassigned"
-  FROM stories s
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
+SELECT n.stories, n.backlog, n.ready, n.active AS "inProgress", n.review, n.done, gnomon.points(n.points::double precision) AS "openPoints", n.unestimated, n.unassigned
+  FROM (SELECT coalesce(sum(k.stories), 0)::bigint AS stories,
+               coalesce(sum(k.stories) FILTER (WHERE k.status = 'backlog'), 0)::bigint AS backlog,
+               coalesce(sum(k.stories) FILTER (WHERE k.status = 'ready'), 0)::bigint AS ready,
+               coalesce(sum(k.stories) FILTER (WHERE k.status = 'in_progress'), 0)::bigint AS active,
+               coalesce(sum(k.stories) FILTER (WHERE k.status = 'review'), 0)::bigint AS review,
+               coalesce(sum(k.stories) FILTER (WHERE k.status = 'done'), 0)::bigint AS done,
+               sum(k.points) FILTER (WHERE k.status <> 'done') AS points,
+               coalesce(sum(k.unestimated) FILTER (WHERE k.status <> 'done'), 0)::bigint AS unestimated,
+               coalesce(sum(k.unassigned) FILTER (WHERE k.status <> 'done'), 0)::bigint AS unassigned
+          FROM story_tallies k
+         WHERE k.workspace_id = gnomon.workspace() AND k.project_id = gnomon.project()) n
 -- part: trends one
 SELECT d.first AS "from", d.last AS "to", a.finished AS "finished.now", b.finished AS "finished.before",
        a.points AS "finishedPoints.now", b.points AS "finishedPoints.before", a.made AS "created.now", b.made AS "created.before",

@@ -12,16 +12,23 @@ SELECT d.id, d.dependency_type AS "dependencyType",
        coalesce(p.key || '-' || b.number, 'E-' || g.number) AS "target.key", coalesce(b.title, g.title) AS "target.title",
        coalesce(b.status, g.status) = 'done' AS "target.isDone",
        d.created_at AS "createdAt"
-  FROM dependencies d
-  JOIN projects p ON p.workspace_id = d.workspace_id AND p.id = d.project_id
+  FROM projects p
+ CROSS JOIN LATERAL (SELECT d.* FROM
+   {type: (SELECT DISTINCT unnest(:type)) AS type (value) CROSS JOIN LATERAL} (
+   SELECT * FROM dependencies d
+    WHERE d.workspace_id = gnomon.workspace() AND d.project_id = p.id AND d.removed_at IS NULL
+      {of: AND :of IN (d.source_id, d.target_id)} {type: AND d.dependency_type = type.value}
+      AND CASE d.source_type WHEN 'story' THEN (SELECT a.deleted_at IS NULL FROM stories a WHERE a.workspace_id = gnomon.workspace() AND a.id = d.source_id)
+                             ELSE (SELECT f.deleted_at IS NULL FROM epics f WHERE f.workspace_id = gnomon.workspace() AND f.id = d.source_id) END
+      AND CASE d.target_type WHEN 'story' THEN (SELECT b.deleted_at IS NULL FROM stories b WHERE b.workspace_id = gnomon.workspace() AND b.id = d.target_id)
+                             ELSE (SELECT g.deleted_at IS NULL FROM epics g WHERE g.workspace_id = gnomon.workspace() AND g.id = d.target_id) END
+    {page}) d
+   WHERE true {page}) d
   LEFT JOIN stories a ON d.source_type = 'story' AND a.workspace_id = d.workspace_id AND a.id = d.source_id AND a.deleted_at IS NULL
   LEFT JOIN epics f ON d.source_type = 'epic' AND f.workspace_id = d.workspace_id AND f.id = d.source_id AND f.deleted_at IS NULL
   LEFT JOIN stories b ON d.target_type = 'story' AND b.workspace_id = d.workspace_id AND b.id = d.target_id AND b.deleted_at IS NULL
   LEFT JOIN epics g ON d.target_type = 'epic' AND g.workspace_id = d.workspace_id AND g.id = d.target_id AND g.deleted_at IS NULL
- WHERE d.workspace_id = gnomon.workspace() AND d.project_id = gnomon.project() AND d.removed_at IS NULL
-   AND coalesce(a.id, f.id) IS NOT NULL AND coalesce(b.id, g.id) IS NOT NULL
-   {of: AND :of IN (d.source_id, d.target_id)} {type: AND d.dependency_type = ANY(:type)}
- {page}
+ WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project() {page}
 
 -- POST /api/v1/projects/{project}/dependencies             create_dependency
 -- Says that one story or epic waits for another: source blocks target, or source requires target.

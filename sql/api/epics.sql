@@ -8,14 +8,18 @@
 SELECT e.id, e.number, 'E-' || e.number AS key, e.title, e.status, e.priority, e.ai_generated AS "aiGenerated",
        t.n AS "storyCount", t.done AS "doneCount", t.points, t.done_points AS "donePoints",
        e.created_at AS "createdAt", e.updated_at AS "updatedAt", e.version, e.position AS "~position"
-  FROM epics e
+  FROM (SELECT e.*
+          FROM {status: (SELECT DISTINCT unnest(:status)) AS status (value),}
+               LATERAL (SELECT * FROM epics e
+                         WHERE e.workspace_id = gnomon.workspace() AND e.project_id = gnomon.project() AND e.deleted_at IS NULL
+                           {status: AND e.status = status.value} {q: AND strpos(lower(e.title), lower(:q)) > 0}
+                         {page}) e
+         WHERE true {page}) e
  CROSS JOIN LATERAL (
    SELECT count(*) AS n, count(*) FILTER (WHERE s.status = 'done') AS done, coalesce(sum(s.estimate), 0) AS points,
           coalesce(sum(s.estimate) FILTER (WHERE s.status = 'done'), 0) AS done_points
      FROM stories s WHERE s.workspace_id = gnomon.workspace() AND s.epic_id = e.id AND s.deleted_at IS NULL) t
- WHERE e.workspace_id = gnomon.workspace() AND e.project_id = gnomon.project() AND e.deleted_at IS NULL
-   {status: AND e.status = ANY(:status)} {q: AND strpos(lower(e.title), lower(:q)) > 0}
- {page}
+ WHERE true {page}
 
 -- POST /api/v1/projects/{project}/epics                            create_epic
 -- Adds an epic behind the last.

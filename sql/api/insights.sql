@@ -1,5 +1,5 @@
 -- GET /api/v1/workspaces/{ws}/insights                           list_insights
--- The insight feed, newest first.
+-- The insight feed, newest first. q are words, as in the search.
 -- role:   viewer
 -- query:  state insight_state[], severity severity[], agentKey text(1..64), teamId uuid, assigneeId uuid, projectId uuid, q text(1..100)
 -- order:  newest = i.id uuid desc; oldest = i.id uuid asc; severity = gnomon.severity_rank(i.severity)~severityRank int4 desc, i.id uuid desc
@@ -12,13 +12,14 @@ SELECT i.id, i.number, i.agent_key AS "agentKey", i.insight_type AS "insightType
        i.created_at AS "createdAt", i.updated_at AS "updatedAt", i.version
   FROM (SELECT i.*
           FROM {state: (SELECT DISTINCT unnest(:state)) AS state (value),} {severity: (SELECT DISTINCT unnest(:severity)) AS severity (value),}
+               {teamId: (SELECT id FROM projects WHERE workspace_id = gnomon.workspace() AND team_id = :teamId) AS project,}
                LATERAL (SELECT * FROM agent_insights i
                          WHERE i.workspace_id = gnomon.workspace()
                            {state: AND i.state = state.value} {severity: AND i.severity = severity.value}
                            {agentKey: AND i.agent_key = :agentKey} {assigneeId: AND i.owner_user_id = :assigneeId}
                            {projectId: AND i.project_id = :projectId}
-                           {teamId: AND EXISTS (SELECT FROM projects p WHERE p.workspace_id = gnomon.workspace() AND p.id = i.project_id AND p.team_id = :teamId)}
-                           {q: AND strpos(lower(i.title), lower(:q)) > 0}
+                           {teamId: AND i.project_id = project.id}
+                           {q: AND i.id IN (SELECT f.entity_id FROM gnomon.search(:q, '{insight}') f)}
                          {page}) i
          WHERE true {page}) i
   JOIN agent_runs r ON r.workspace_id = i.workspace_id AND r.id = i.agent_run_id

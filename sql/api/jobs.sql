@@ -6,10 +6,12 @@
 -- reply:  200 page of Job
 SELECT j.id, j.queue, j.kind, j.state, j.attempts, j.max_attempts AS "maxAttempts", j.run_at AS "runAt",
        j.error, j.created_at AS "createdAt", j.finished_at AS "finishedAt"
-  FROM jobs j
- WHERE j.workspace_id = gnomon.workspace()
-   {state: AND j.state = ANY(:state)} {queue: AND j.queue = ANY(:queue)} {kind: AND j.kind = :kind}
- {page}
+  FROM {state: (SELECT DISTINCT unnest(:state)) AS state (value),} {queue: (SELECT DISTINCT unnest(:queue)) AS queue (value),}
+       LATERAL (SELECT * FROM jobs j
+                 WHERE j.workspace_id = gnomon.workspace()
+                   {state: AND j.state = state.value} {queue: AND j.queue = queue.value} {kind: AND j.kind = :kind}
+                 {page}) j
+ WHERE true {page}
 
 -- GET /api/v1/workspaces/{ws}/jobs/{job}                             get_job
 -- How far a job is that something queued: its state, and why it failed.

@@ -8,12 +8,16 @@
 SELECT n.id, gnomon.notification_kind(n.kind) AS kind, n.title, n.text, n.times, n.times > 1 AS "isGrouped", n.entity_type AS "entityType", n.entity_id AS "entityId",
        '/w/' || w.slug || n.path AS path, u.id AS "actor.id", u.name AS "actor.name",
        n.is_unread AS "isUnread", n.latest_at AS "latestAt", n.read_at AS "readAt", n.created_at AS "createdAt"
-  FROM notifications n
+  FROM (SELECT n.*
+          FROM {kind: (SELECT DISTINCT unnest(:kind)) AS kind (value),}
+               LATERAL (SELECT * FROM notifications n
+                         WHERE n.workspace_id = gnomon.workspace() AND n.user_id = gnomon.actor() AND n.in_app
+                           {unread: AND n.is_unread = :unread} {kind: AND gnomon.notification_kind(n.kind) = kind.value}
+                         {page}) n
+         WHERE true {page}) n
   JOIN workspaces w ON w.id = n.workspace_id
   LEFT JOIN users u ON u.id = n.actor_id
- WHERE n.workspace_id = gnomon.workspace() AND n.user_id = gnomon.actor() AND n.in_app
-   {unread: AND n.is_unread = :unread} {kind: AND gnomon.notification_kind(n.kind) = ANY(:kind)}
- {page}
+ WHERE true {page}
 
 -- PATCH /api/v1/workspaces/{ws}/notifications/{notification}  update_notification
 -- Marks a notification as read, or as unread again.

@@ -1,5 +1,5 @@
 -- GET /api/v1/workspaces/{ws}/objectives                           list_objectives
--- What the work is for, newest first. progressShare is the mean of the key
+-- What the work is for, newest first; q are words, as in the search. progressShare is the mean of the key
 -- results by their weights, expectedShare how much of the timeframe is over.
 -- role:   viewer
 -- query:  status objective_status[], ownerId uuid, teamId uuid, projectId uuid, q text(1..200)
@@ -10,10 +10,16 @@ SELECT o.id, o.number, 'O-' || o.number AS key, o.title, o.description, o.status
        o.project_id AS "project.id", o.project_key AS "project.key", o.project_name AS "project.name",
        o.start_date AS "startDate", o.end_date AS "endDate", o.progress AS "progressShare", o.expected AS "expectedShare",
        o.key_results AS "keyResultCount", o.created_at AS "createdAt", o.updated_at AS "updatedAt", o.version
-  FROM objective_lines o
- WHERE o.workspace_id = gnomon.workspace()
-   {status: AND o.status = ANY(:status)} {ownerId: AND o.owner_id = :ownerId} {teamId: AND o.team_id = :teamId}
-   {projectId: AND o.project_id = :projectId} {q: AND strpos(lower(o.title), lower(:q)) > 0} {page}
+  FROM (SELECT o.id, o.end_date
+          FROM {status: (SELECT DISTINCT unnest(:status)) AS status (value),}
+               LATERAL (SELECT * FROM objectives o
+                         WHERE o.workspace_id = gnomon.workspace() AND o.deleted_at IS NULL
+                           {status: AND o.status = status.value} {ownerId: AND o.owner_id = :ownerId} {teamId: AND o.team_id = :teamId}
+                           {projectId: AND o.project_id = :projectId} {q: AND o.id IN (SELECT f.entity_id FROM gnomon.search(:q, '{objective}') f)}
+                         {page}) o
+         WHERE true {page}) x
+  JOIN objective_lines o ON o.workspace_id = gnomon.workspace() AND o.id = x.id
+ WHERE true {page}
 
 -- POST /api/v1/workspaces/{ws}/objectives                          create_objective
 -- Adds an objective: of a project when projectId is given, else of the whole

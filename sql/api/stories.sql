@@ -13,10 +13,12 @@ SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.pri
        s.created_at AS "createdAt", s.updated_at AS "updatedAt", s.version,
        gnomon.priority_rank(s.priority) AS "~priorityRank", coalesce(s.due_date, 'infinity') AS "~dueOrder", s.position AS "~position"
   FROM projects p
- CROSS JOIN LATERAL (
+ CROSS JOIN LATERAL (SELECT s.* FROM
+   {status: (SELECT DISTINCT unnest(:status)) AS status (value) CROSS JOIN LATERAL}
+   {priority: (SELECT DISTINCT unnest(:priority)) AS priority (value) CROSS JOIN LATERAL} (
    SELECT * FROM stories s
     WHERE s.workspace_id = gnomon.workspace() AND s.project_id = p.id AND s.deleted_at IS NULL AND {changed}
-      {status: AND s.status = ANY(:status)} {priority: AND s.priority = ANY(:priority)}
+      {status: AND s.status = status.value} {priority: AND gnomon.priority_rank(s.priority) = gnomon.priority_rank(priority.value)}
       {assigneeId: AND s.assignee_id = :assigneeId | AND s.assignee_id IS NULL}
       {epicId: AND s.epic_id = :epicId | AND s.epic_id IS NULL}
       {sprintId: AND EXISTS (SELECT FROM sprint_items i WHERE i.workspace_id = gnomon.workspace() AND i.story_id = s.id
@@ -27,6 +29,7 @@ SELECT s.id, s.number, p.key || '-' || s.number AS key, s.title, s.status, s.pri
       {dueBefore: AND s.due_date < :dueBefore}
       {q: AND strpos(lower(s.title), lower(:q)) > 0}
     {page}) s
+   WHERE true {page}) s
   LEFT JOIN users u ON u.id = s.assignee_id
  WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project() {page}
 

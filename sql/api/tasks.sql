@@ -7,14 +7,19 @@
 SELECT t.id, s.id AS "story.id", p.key || '-' || s.number AS "story.key", t.title, t.description, t.status, t.estimate,
        u.id AS "assignee.id", u.name AS "assignee.name", t.ai_generated AS "aiGenerated",
        t.created_at AS "createdAt", t.updated_at AS "updatedAt", t.version
-  FROM tasks t
-  JOIN stories s ON s.workspace_id = t.workspace_id AND s.id = t.story_id AND s.deleted_at IS NULL
-  JOIN projects p ON p.workspace_id = t.workspace_id AND p.id = t.project_id
+  FROM projects p
+ CROSS JOIN LATERAL (SELECT t.* FROM
+   {status: (SELECT DISTINCT unnest(:status)) AS status (value) CROSS JOIN LATERAL} (
+   SELECT * FROM tasks t
+    WHERE t.workspace_id = gnomon.workspace() AND t.project_id = p.id AND t.deleted_at IS NULL
+      {storyId: AND t.story_id = :storyId} {status: AND t.status = status.value}
+      {assigneeId: AND t.assignee_id = :assigneeId | AND t.assignee_id IS NULL}
+      AND (SELECT s.deleted_at IS NULL FROM stories s WHERE s.workspace_id = gnomon.workspace() AND s.id = t.story_id)
+    {page}) t
+   WHERE true {page}) t
+  JOIN stories s ON s.workspace_id = t.workspace_id AND s.id = t.story_id
   LEFT JOIN users u ON u.id = t.assignee_id
- WHERE t.workspace_id = gnomon.workspace() AND t.project_id = gnomon.project() AND t.deleted_at IS NULL
-   {storyId: AND t.story_id = :storyId} {status: AND t.status = ANY(:status)}
-   {assigneeId: AND t.assignee_id = :assigneeId | AND t.assignee_id IS NULL}
- {page}
+ WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project() {page}
 
 -- POST /api/v1/projects/{project}/tasks                            create_task
 -- Adds a task below a story, behind its others.

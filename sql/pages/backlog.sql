@@ -14,11 +14,13 @@ SELECT s.id, p.key || '-' || s.number AS key, s.title, s.status, s.version, s.es
        s.status <> 'ready' AS "~isBacklog", s.position AS "~position", s.epic_place AS "~epicPlace"
   FROM projects p
  CROSS JOIN LATERAL (
+   SELECT s.* FROM
+   {priority: (SELECT DISTINCT unnest(:priority)) AS priority (value) CROSS JOIN LATERAL} (
    SELECT s.*
      FROM (SELECT t.*, e.title AS epic_title, e.number AS epic_number, coalesce(e.position, 9223372036854775807) AS epic_place
              FROM stories t LEFT JOIN epics e ON e.workspace_id = t.workspace_id AND e.id = t.epic_id AND e.deleted_at IS NULL) s
     WHERE s.workspace_id = gnomon.workspace() AND s.project_id = p.id AND s.deleted_at IS NULL AND s.status IN ('backlog', 'ready')
-      {priority: AND s.priority = ANY(:priority)} {q: AND strpos(lower(s.title), lower(:q)) > 0}
+      {priority: AND gnomon.priority_rank(s.priority) = gnomon.priority_rank(priority.value)} {q: AND strpos(lower(s.title), lower(:q)) > 0}
       {assigneeId: AND s.assignee_id = :assigneeId | AND s.assignee_id IS NULL} {epicId: AND s.epic_id = :epicId | AND s.epic_id IS NULL}
       {labelId: AND EXISTS (SELECT FROM story_labels k WHERE k.workspace_id = gnomon.workspace() AND k.story_id = s.id AND k.label_id = ANY(:labelId))}
       {sprintId: AND EXISTS (SELECT FROM sprint_items i WHERE i.workspace_id = gnomon.workspace() AND i.story_id = s.id
@@ -26,6 +28,7 @@ SELECT s.id, p.key || '-' || s.number AS key, s.title, s.status, s.version, s.es
        | AND NOT EXISTS (SELECT FROM sprint_items i JOIN sprints n ON n.workspace_id = i.workspace_id AND n.id = i.sprint_id AND n.status <> 'completed'
                           WHERE i.workspace_id = gnomon.workspace() AND i.story_id = s.id AND i.removed_at IS NULL)}
     {page}) s
+    WHERE true {page}) s
   LEFT JOIN users u ON u.id = s.assignee_id
   LEFT JOIN LATERAL (SELECT n.name FROM sprint_items i JOIN sprints n ON n.workspace_id = i.workspace_id AND n.id = i.sprint_id AND n.status <> 'completed'
                       WHERE i.workspace_id = s.workspace_id AND i.story_id = s.id AND i.removed_at IS NULL
@@ -34,12 +37,12 @@ SELECT s.id, p.key || '-' || s.number AS key, s.title, s.status, s.version, s.es
  {page}
 
 -- part: totals one
-SELECT count(*) AS "storyCount", count(*) = 1 AS "isOneStory", round(coalesce(sum(s.estimate), 0)::numeric, 1)::double precision AS points,
-       count(*) FILTER (WHERE s.status = 'ready') AS "readyCount",
-       round(coalesce(sum(s.estimate) FILTER (WHERE s.status = 'ready'), 0)::numeric, 1)::double precision AS "readyPoints",
-       count(*) FILTER (WHERE s.estimate IS NULL) AS "unsizedCount"
-  FROM stories s
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND s.status IN ('backlog', 'ready')
+SELECT coalesce(sum(k.stories), 0)::bigint AS "storyCount", coalesce(sum(k.stories), 0) = 1 AS "isOneStory", round(coalesce(sum(k.points), 0), 1)::double precision AS points,
+       coalesce(sum(k.stories) FILTER (WHERE k.status = 'ready'), 0)::bigint AS "readyCount",
+       round(coalesce(sum(k.points) FILTER (WHERE k.status = 'ready'), 0), 1)::double precision AS "readyPoints",
+       coalesce(sum(k.unestimated), 0)::bigint AS "unsizedCount"
+  FROM story_tallies k
+ WHERE k.workspace_id = gnomon.workspace() AND k.project_id = gnomon.project() AND k.status IN ('backlog', 'ready')
 
 -- part: people list of show_stories
 

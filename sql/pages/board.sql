@@ -4,32 +4,48 @@
 -- query:  assigneeId uuid(none), epicId uuid(none), labelId uuid[], all story_status[], asOf moment
 -- page:   board
 -- part: totals one
-SELECT count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) AS "activeCount",
-       count(*) FILTER (WHERE s.status IN ('in_progress', 'review')) = 1 AS "isOneActive",
-       count(*) FILTER (WHERE s.status IN ('in_progress', 'review') AND s.status_since < gnomon.now() - interval '5 days') AS "stalledCount",
-       count(*) FILTER (WHERE s.status <> 'done' AND s.id IN (
-         SELECT w.story_id FROM {asOf: asof.}story_waits w
-           JOIN {asOf: asof.}stories b ON b.workspace_id = w.workspace_id AND b.id = w.blocker_id AND b.status <> 'done' AND b.deleted_at IS NULL
-          WHERE w.workspace_id = gnomon.workspace() AND w.project_id = gnomon.project())) AS "blockedCount",
-       count(*) AS "storyCount"
-  FROM {asOf: asof.}stories s
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
+-- Now from what is counted where it changes; of the past, every story.
+SELECT n.active AS "activeCount", n.active = 1 AS "isOneActive", n.n AS "storyCount",
+       (SELECT count(*) FROM {asOf: asof.}stories s
+         WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
+           AND s.status IN ('in_progress', 'review') AND s.status_since < gnomon.now() - interval '5 days') AS "stalledCount",
+       (SELECT count(DISTINCT s.id) FROM {asOf: asof.}story_waits w
+          JOIN {asOf: asof.}stories s ON s.workspace_id = w.workspace_id AND s.id = w.story_id AND s.status <> 'done' AND s.deleted_at IS NULL
+          JOIN {asOf: asof.}stories b ON b.workspace_id = w.workspace_id AND b.id = w.blocker_id AND b.status <> 'done' AND b.deleted_at IS NULL
+         WHERE w.workspace_id = gnomon.workspace() AND w.project_id = gnomon.project()) AS "blockedCount"
+  FROM (SELECT coalesce(sum(k.stories) FILTER (WHERE k.status IN ('in_progress', 'review')), 0)::bigint AS active, coalesce(sum(k.stories), 0)::bigint AS n
+          FROM story_tallies k WHERE k.workspace_id = gnomon.workspace() AND k.project_id = gnomon.project()
+        HAVING gnomon.as_of_rev() IS NULL
+        UNION ALL
+        SELECT count(*) FILTER (WHERE s.status IN ('in_progress', 'review')), count(*)
+          FROM {asOf: asof.}stories s
+         WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND gnomon.as_of_rev() IS NOT NULL
+        HAVING gnomon.as_of_rev() IS NOT NULL) n
 
 -- part: columns list
 -- targets are the columns a card of this one may move to, the next one first.
-SELECT c.status, c.name, count(s.id) AS "storyCount", count(s.id) = 1 AS "isOne",
-       nullif(greatest(count(s.id) - {all: CASE WHEN c.status = ANY(:all) THEN 500 ELSE 50 END + 0 *} 50, 0), 0) AS "moreCount",
-       count(s.id) > 500 AS "isMoreThanAll",
-       round(coalesce(sum(s.estimate), 0)::numeric, 1)::double precision AS points,
+SELECT c.status, c.name, s.n AS "storyCount", s.n = 1 AS "isOne",
+       nullif(greatest(s.n - {all: CASE WHEN c.status = ANY(:all) THEN 500 ELSE 50 END + 0 *} 50, 0), 0) AS "moreCount",
+       s.n > 500 AS "isMoreThanAll",
+       round(s.points, 1)::double precision AS points,
        (SELECT jsonb_agg(jsonb_build_object('status', t.status, 'name', t.name) ORDER BY (t.place - c.place + 5) % 5)
           FROM (VALUES (1, 'backlog', 'Backlog'), (2, 'ready', 'Ready'), (3, 'in_progress', 'In progress'), (4, 'review', 'Review'), (5, 'done', 'Done'))
                AS t (place, status, name) WHERE t.status <> c.status) AS targets
   FROM (VALUES (1, 'backlog', 'Backlog'), (2, 'ready', 'Ready'), (3, 'in_progress', 'In progress'), (4, 'review', 'Review'), (5, 'done', 'Done'))
        AS c (place, status, name)
-  LEFT JOIN {asOf: asof.}stories s ON s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND s.status = c.status
-       {assigneeId: AND s.assignee_id = :assigneeId | AND s.assignee_id IS NULL} {epicId: AND s.epic_id = :epicId | AND s.epic_id IS NULL}
-       {labelId: AND EXISTS (SELECT FROM story_labels k WHERE k.workspace_id = gnomon.workspace() AND k.story_id = s.id AND k.label_id = ANY(:labelId))}
- GROUP BY c.place, c.status, c.name
+ CROSS JOIN (SELECT gnomon.as_of_rev() IS NULL {assigneeId: AND false | AND false} {epicId: AND false | AND false} {labelId: AND false} AS yes) whole
+ CROSS JOIN LATERAL (
+   SELECT coalesce(sum(k.stories), 0)::bigint AS n, coalesce(sum(k.points), 0) AS points
+     FROM story_tallies k
+    WHERE k.workspace_id = gnomon.workspace() AND k.project_id = gnomon.project() AND k.status = c.status
+   HAVING whole.yes
+   UNION ALL
+   SELECT count(*), coalesce(sum(s.estimate), 0)::numeric
+     FROM {asOf: asof.}stories s
+    WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL AND s.status = c.status AND NOT whole.yes
+      {assigneeId: AND s.assignee_id = :assigneeId | AND s.assignee_id IS NULL} {epicId: AND s.epic_id = :epicId | AND s.epic_id IS NULL}
+      {labelId: AND EXISTS (SELECT FROM story_labels k WHERE k.workspace_id = gnomon.workspace() AND k.story_id = s.id AND k.label_id = ANY(:labelId))}
+   HAVING NOT whole.yes) s
  ORDER BY c.place
 
 -- part: stories in columns by status

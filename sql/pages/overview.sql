@@ -137,8 +137,9 @@ SELECT p.key, p.name, s.name AS "sprintName", n.insights AS "insightCount", t.op
   LEFT JOIN sprints s ON s.workspace_id = p.workspace_id AND s.project_id = p.id AND s.status = 'active'
  CROSS JOIN LATERAL (SELECT count(*) AS insights FROM agent_insights i
                       WHERE i.workspace_id = p.workspace_id AND i.state = 'open' AND i.project_id = p.id) n
- CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE y.status <> 'done') AS open, count(*) FILTER (WHERE y.status = 'done') AS done
-                       FROM stories y WHERE y.workspace_id = p.workspace_id AND y.project_id = p.id AND y.deleted_at IS NULL) t
+ CROSS JOIN LATERAL (SELECT coalesce(sum(k.stories) FILTER (WHERE k.status <> 'done'), 0)::bigint AS open,
+                            coalesce(sum(k.stories) FILTER (WHERE k.status = 'done'), 0)::bigint AS done
+                       FROM story_tallies k WHERE k.workspace_id = p.workspace_id AND k.project_id = p.id) t
  WHERE p.workspace_id = gnomon.workspace() AND p.archived_at IS NULL
  ORDER BY p.key
  LIMIT 50

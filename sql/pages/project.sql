@@ -3,18 +3,17 @@
 -- role:   viewer
 -- page:   project
 -- part: totals one
-SELECT p.description, coalesce(sum(n.n) FILTER (WHERE n.status <> 'done'), 0)::bigint AS "openCount",
-       coalesce(sum(n.n) FILTER (WHERE n.status = 'done'), 0)::bigint AS "doneCount",
-       coalesce(sum(n.n), 0)::bigint AS "storyCount", sum(n.n) = 1 AS "isOneStory",
-       coalesce(sum(n.n) FILTER (WHERE n.status IN ('in_progress', 'review')), 0)::bigint AS "activeCount",
-       round(coalesce(sum(n.points) FILTER (WHERE n.status <> 'done'), 0)::numeric, 1)::double precision AS "openPoints",
+SELECT p.description, coalesce(sum(n.stories) FILTER (WHERE n.status <> 'done'), 0)::bigint AS "openCount",
+       coalesce(sum(n.stories) FILTER (WHERE n.status = 'done'), 0)::bigint AS "doneCount",
+       coalesce(sum(n.stories), 0)::bigint AS "storyCount", coalesce(sum(n.stories), 0) = 1 AS "isOneStory",
+       coalesce(sum(n.stories) FILTER (WHERE n.status IN ('in_progress', 'review')), 0)::bigint AS "activeCount",
+       round(coalesce(sum(n.points) FILTER (WHERE n.status <> 'done'), 0), 1)::double precision AS "openPoints",
        (SELECT count(*) FROM agent_insights i WHERE i.workspace_id = p.workspace_id AND i.state = 'open' AND i.project_id = p.id) AS "insightCount",
        (SELECT count(*) FROM agent_insights i WHERE i.workspace_id = p.workspace_id AND i.state = 'open' AND i.project_id = p.id) = 1 AS "isOneInsight",
        u.name AS "owner.name"
   FROM projects p
   LEFT JOIN users u ON u.id = p.owner_id
-  LEFT JOIN LATERAL (SELECT s.status, count(*) AS n, sum(s.estimate) AS points FROM stories s
-                      WHERE s.workspace_id = p.workspace_id AND s.project_id = p.id AND s.deleted_at IS NULL GROUP BY s.status) n ON true
+  LEFT JOIN story_tallies n ON n.workspace_id = p.workspace_id AND n.project_id = p.id
  WHERE p.workspace_id = gnomon.workspace() AND p.id = gnomon.project()
  GROUP BY p.workspace_id, p.id, u.name
 

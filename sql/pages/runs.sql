@@ -6,7 +6,7 @@
 -- query:  agentKey text(1..64)
 -- part: agents list
 SELECT c.agent_key AS key, upper(left(c.agent_key, 1)) || replace(substr(c.agent_key, 2), '_', ' ') AS name,
-       {agentKey: c.agent_key = :agentKey OR} false AS "isChosen", c.enabled AS "isOn", c.schedule_cron AS schedule,
+       {agentKey: c.agent_key = :agentKey OR} false AS "isChosen", c.enabled AS "isOn", c.schedule_cron AS schedule, gnomon.say_schedule(c.schedule_cron) AS "scheduleWords",
        CASE WHEN c.enabled THEN gnomon.cron_next(c.schedule_cron, w.timezone, gnomon.now()) END AS "nextAt"
   FROM agent_configs c
   JOIN workspaces w ON w.id = c.workspace_id

@@ -10,11 +10,12 @@
 -- use:    list_stories as stories
 -- query:  assigneeId uuid(none), epicId uuid(none), sprintId uuid(none), labelId uuid[]
 -- part: totals one
-SELECT count(*) AS "storyCount", count(*) = 1 AS "isOneStory", count(*) FILTER (WHERE s.status <> 'done') AS "openCount",
-       count(*) FILTER (WHERE s.status <> 'done' AND s.estimate IS NULL) AS "unsizedCount",
-       count(*) FILTER (WHERE s.status <> 'done' AND s.assignee_id IS NULL) AS "nobodyCount"
-  FROM stories s
- WHERE s.workspace_id = gnomon.workspace() AND s.project_id = gnomon.project() AND s.deleted_at IS NULL
+SELECT coalesce(sum(k.stories), 0)::bigint AS "storyCount", coalesce(sum(k.stories), 0) = 1 AS "isOneStory",
+       coalesce(sum(k.stories) FILTER (WHERE k.status <> 'done'), 0)::bigint AS "openCount",
+       coalesce(sum(k.unestimated) FILTER (WHERE k.status <> 'done'), 0)::bigint AS "unsizedCount",
+       coalesce(sum(k.unassigned) FILTER (WHERE k.status <> 'done'), 0)::bigint AS "nobodyCount"
+  FROM story_tallies k
+ WHERE k.workspace_id = gnomon.workspace() AND k.project_id = gnomon.project()
 
 -- part: people list
 SELECT u.id, u.name, {assigneeId: u.id = :assigneeId OR | } false AS "isChosen"

@@ -36,6 +36,19 @@ describe('times', () => {
 	})
 })
 
+describe('a schedule in words', () => {
+	for (const [expression, words] of [['0 8 * * *', 'Every day at 08:00'], ['5 16 * * 5', 'Fridays at 16:05'], ['0 9 * * 7', 'Sundays at 09:00'],
+		['0 9 * * 0', 'Sundays at 09:00'], ['30 7 * * 1-5', 'Monday to Friday at 07:30'], ['*/20 8 * * *', ''], ['0 8 1 * *', ''], ['nonsense', '']])
+		test(expression, () => assert.equal(sql(`SELECT gnomon.say_schedule(${lit(expression)})`), words))
+	test('is what people and programs are shown', async () => {
+		const t = await tenant()
+		const list = (await ok(get(`${t.base}/agents/configs`, t.owner))).items
+		assert.deepEqual(list.find(c => c.agentKey === 'sprint_risk').scheduleText, 'Every day at 08:00')
+		const page = await get(`/w/${t.slug}/runs`, { cookie: await browser(t.owner) })
+		assert.match(page.text, /Tuesdays at 09:00 <code>0 9 \* \* 2<\/code>/)
+	})
+})
+
 const near = (which, expression, zone, at) =>
 	sql(`SELECT to_char(gnomon.cron_${which}(${lit(expression)}, ${lit(zone)}, ${lit(at)}), 'YYYY-MM-DD"T"HH24:MI')`)
 

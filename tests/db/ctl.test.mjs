@@ -27,7 +27,7 @@ const done = async (args, input) => {
 test('what is misspelt is told, and nothing happens', async () => {
 	for (const args of [[], ['nothing'], ['user'], ['user', 'add'], ['user', 'add', 'x@example.org'], ['user', 'take', 'x@example.org', '--name', 'X'],
 		['import'], ['import', '--workspace', 'acme'], ['import', '--workspace', 'acme', '--project', '1', 'x.csv'], ['import', '--format', 'xml'],
-		['import', '--preset', 'trello'], ['agent', 'run', 'x'], ['agent', 'walk', 'x', '--workspace', 'acme'], ['sql'], ['sql', 'a', 'b', 'c'],
+		['import', '--preset', 'trello'], ['agent', 'run', 'x'], ['agent', 'walk', 'x', '--workspace', 'acme'], ['sql'],
 		['routes', '--pool', 'fast'], ['demo', 'now'], ['demo', '--today', 'tomorrow']]) {
 		const r = await ctl(args)
 		assert.equal(r.status, 2, `${args.join(' ')}: ${r.status} ${r.err}`)

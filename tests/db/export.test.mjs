@@ -32,7 +32,7 @@ const lines = name => readFileSync(file(name), 'utf8').trimEnd().split('\n')
 const travels = ['agent_configs', 'agent_insights', 'agent_packets', 'agent_run_periods', 'agent_runs', 'ai_feature_settings', 'ai_ledger', 'ai_policy_settings',
 	'ai_refusals', 'ai_reservations', 'ai_runs', 'ai_usage_daily', 'ai_usage_split', 'ai_workspace_policies', 'audit_log', 'burndown_snapshots', 'check_ins', 'comment_mentions', 'comments', 'counters', 'dependencies', 'epics', 'events',
 	'insight_sightings', 'key_results', 'labels', 'metrics_daily', 'notification_preferences', 'notifications', 'objectives', 'project_members', 'projects', 'revisions', 'saved_filters',
-	'sprint_items', 'sprints', 'stories', 'story_labels', 'story_sources', 'tasks', 'team_members', 'teams', 'watchers', 'workspace_members']
+	'sprint_items', 'sprints', 'stories', 'story_labels', 'story_sources', 'story_tallies', 'tasks', 'team_members', 'teams', 'watchers', 'workspace_members']
 
 /** Waits until the worker has told everything that happened: it writes notifications. */
 async function quiet(slug) {

@@ -31,6 +31,7 @@ const keyExceptions = {
 const narrower = {
 	workspace_members: /^\(\(workspace_id = gnomon\.workspace\(\)\) AND \(removed_at IS NULL\)\)$/,
 	teams: /^\(\(workspace_id = gnomon\.workspace\(\)\) AND \(deleted_at IS NULL\)\)$/,
+	insight_sightings: /^\(\(workspace_id = gnomon\.workspace\(\)\) AND \(\(\( SELECT gnomon\.hidden\(\) AS hidden\) = '\{\}'::uuid\[\]\) OR \(EXISTS \( SELECT\s+FROM agent_insights i\s+WHERE \(\(i\.workspace_id = insight_sightings\.workspace_id\) AND \(i\.id = insight_sightings\.insight_id\)\)\)\)\)\)$/,
 	agent_packets: /^\(\(workspace_id = gnomon\.workspace\(\)\) AND \(\( SELECT gnomon\.hidden\(\) AS hidden\) = '\{\}'::uuid\[\]\)\)$/,
 }
 const tables = rows(`
@@ -42,7 +43,7 @@ const tables = rows(`
 	 ORDER BY 1`)
 const tenantTables = tables.filter(t => t.tenant && !t.part).map(t => t.name)
 const delivery = ['projects', 'epics', 'stories', 'sprints', 'sprint_items', 'dependencies', 'story_sources', 'comments', 'objectives', 'key_results', 'check_ins',
-	'burndown_snapshots', 'metrics_daily', 'labels', 'story_labels', 'tasks', 'saved_filters']
+	'burndown_snapshots', 'metrics_daily', 'story_tallies', 'labels', 'story_labels', 'tasks', 'saved_filters']
 
 let a, b
 
@@ -269,7 +270,7 @@ describe('the catalog', () => {
 			assert.equal(policies[0].polcmd, '*')
 			// of the workspace entered; below a project, of one that is not hidden
 			assert.match(policies[0].qual, name === 'workspaces' ? /^\(id = gnomon\.workspace\(\)\)$/
-				: below(name) ? /^\(\(workspace_id = gnomon\.workspace\(\)\) AND \(\((project_id|scope_id|id) <> ALL \(\( SELECT gnomon\.hidden\(\) AS hidden\)::uuid\[\]\)\) IS NOT FALSE\)\)$/
+				: below(name) ? /^\(\(workspace_id = gnomon\.workspace\(\)\) AND \(NULLIF\(\(\((project_id|scope_id|id) = ANY \(\( SELECT gnomon\.hidden\(\) AS hidden\)::uuid\[\]\)\) IS TRUE\), true\) IS NOT NULL\)\)$/
 				: name in narrower ? narrower[name]
 				: /^\(workspace_id = gnomon\.workspace\(\)\)$/)
 		}

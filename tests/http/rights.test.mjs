@@ -105,6 +105,11 @@ describe('a private project', () => {
 			assert.match((await get(`/w/${t.slug}`, { cookie: who.cookie })).text, />Insights <span>1</)
 		}
 		assert.ok((await get('/api/v1/projects', t.inside)).text.includes(secret.id))
+		for (const [people, n] of [[outsiders(), 0], [insiders(), 1]])
+			for (const who of people) {
+				assert.equal((await ok(get(`${t.base}/agents/runs/${insight.run.id}`, who))).insightCount, n)
+				assert.equal((await ok(get(`${t.base}/agents/runs`, who))).items.find(r => r.id === insight.run.id).insightCount, n)
+			}
 	})
 	test('nor in any table, view or event that the web process may read', () => {
 		const enter = who => {
