@@ -79,6 +79,8 @@ test('sql prints what PostgreSQL prepares for an endpoint and its filters', asyn
 	assert.match(filtered, /:state::/)
 	assert.match(filtered, /:severity::/)
 	assert.match(await done(['sql', 'get_board']), /^-- part: /m)
+	const both = await done(['sql', 'list_insights', '', 'state=open&severity=high'])
+	assert.equal(both, `-- query: \n${plain}-- query: state=open&severity=high\n${filtered}`)
 	for (const args of [['sql', 'nothing'], ['sql', 'list_insights', 'state=never'], ['sql', 'list_insights', 'nothing=1']]) {
 		const r = await ctl(args)
 		assert.equal(r.status, 1, args.join(' '))
