@@ -28,6 +28,7 @@ const allowed = {
 	'list_events?action': [400, 'of a month in which nearly all is of one kind'],
 	'list_workspace_events?action': [400, 'the same'],
 	'list_notifications?kind': [Infinity, 'the inbox of one person, of which old ones are cleared away: its kinds are no index'],
+	show_runs: [200, 'the jobs that wait or run: in life a handful, here a third of all'],
 	list_insights: [JOINS, 'the run of each insight'],
 	show_objectives: [Infinity, 'says how many open ones are behind, which each must be asked; what is done is not read'],
 	show_board: [Infinity, 'what is under way and what waits for what is looked at one by one; its columns and what is done are not'],
