@@ -185,10 +185,9 @@ BEGIN
   IF starts_with(known, question) THEN RETURN nullif(substr(known, length(question) + 1), '')::jsonb; END IF;
   SELECT jsonb_object_agg(x.entity_id, jsonb_build_object('f', (SELECT jsonb_object_agg(c.key, c.value -> 0) FROM jsonb_each(x.changes) c), 'n', x.n, 'new', x.new))
     INTO found
-    FROM (SELECT e.entity_id, gnomon.laid_over(e.changes) AS changes, count(*) FILTER (WHERE e.changes - 'position' <> '{}') AS n, bool_or(e.action = 'created') AS new
-            FROM (SELECT e.entity_id, e.changes, e.action FROM public.events e
-                   WHERE e.workspace_id = gnomon.workspace() AND e.scope_id = scope AND e.rev > since AND e.entity_type = type
-                   ORDER BY e.rev DESC) e
+    FROM (SELECT e.entity_id, gnomon.laid_over(e.changes ORDER BY e.rev DESC) AS changes, count(*) FILTER (WHERE e.changes - 'position' <> '{}') AS n, bool_or(e.action = 'created') AS new
+            FROM public.events e
+           WHERE e.workspace_id = gnomon.workspace() AND e.scope_id = scope AND e.rev > since AND e.entity_type = type
            GROUP BY e.entity_id) x;
   ignored := set_config('gnomon.since_' || type, question || coalesce(found::text, ''), true);
   RETURN found;
