@@ -649,19 +649,26 @@ BEGIN
   ignored := set_config('gnomon.actor', coalesce(acting, ''), true);
 END $$;
 
-CREATE OR REPLACE FUNCTION gnomon.open_session(who uuid, as_kind text, cookie bytea, agent text, lifetime interval, network text DEFAULT '')
+-- proof: the hash that a password was just compared with. Where it is another by now,
+-- who knew the old password comes too late: no row, and NULL.
+DROP FUNCTION gnomon.open_session(uuid, text, bytea, text, interval, text);
+CREATE FUNCTION gnomon.open_session(who uuid, as_kind text, cookie bytea, agent text, lifetime interval, network text DEFAULT '',
+                                    proof text DEFAULT NULL)
 RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE made uuid;
 BEGIN
   INSERT INTO public.sessions (user_id, kind, token_hash, user_agent, expires_at, last_address, last_used_at)
   SELECT u.id, as_kind, cookie, left(agent, 300), now() + lifetime, left(network, 64), now()
-    FROM public.users u WHERE u.id = who AND u.deleted_at IS NULL
+    FROM public.users u WHERE u.id = who AND u.deleted_at IS NULL AND (proof IS NULL OR u.password_hash = proof)
+     FOR SHARE
   RETURNING id INTO made;
   IF made IS NOT NULL THEN
     PERFORM gnomon.audit_account(who, 'account.signed_in', jsonb_build_object('kind', as_kind, 'device', gnomon.device(agent)));
   END IF;
   RETURN made;
 END $$;
+
+GRANT EXECUTE ON FUNCTION gnomon.open_session TO gnomon_web;
 
 -- As before; a command of an operator is no sign-in.
 CREATE OR REPLACE FUNCTION gnomon.operator_session(workspace_slug text, address text) RETURNS uuid

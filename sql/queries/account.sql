@@ -30,9 +30,10 @@ SELECT gnomon.forget_tries(:what, :whose, :network)
 SELECT gnomon.renew_hash(:user, :old, :new)
 
 -- name: open_session
--- Remembers a sign-in; cookie is NULL for access tokens.
--- args: user uuid, kind text, cookie bytea, agent text, lifetime interval, network text
-SELECT gnomon.open_session(:user, :kind, :cookie, :agent, :lifetime, :network) AS id
+-- Remembers a sign-in; cookie is NULL for access tokens, proof where no password was
+-- asked for. NULL: the account is gone, or its password another by now.
+-- args: user uuid, kind text, cookie bytea, agent text, lifetime interval, network text, proof text
+SELECT gnomon.open_session(:user, :kind, :cookie, :agent, :lifetime, :network, :proof) AS id
 
 -- name: add_refresh
 -- The first refresh token of a session.

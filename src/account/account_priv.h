@@ -31,6 +31,8 @@ account__refuse(struct op *op, enum err e, const char *sentence) MUST_CHECK;
 struct account__somebody {
 	const char *user;
 	const char *theme; /* their preference, or NULL */
+	const char
+	    *proof; /* the hash their password was compared with, or NULL */
 	bool has_second_factor;
 	bool is_browser;
 	const char *next;

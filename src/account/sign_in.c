@@ -148,11 +148,11 @@ put_theme(const struct http_req *rq, struct http_resp *rs, const char *theme)
 		http_set_cookie(rq, rs, "theme", theme, YEAR);
 }
 
-/* The account was deleted while its password was looked at. */
+/* While the password was looked at, the account was deleted or got another. */
 static enum err
 is_gone(struct op *op)
 {
-	return op_fail(op, ERR_BAD_CREDENTIALS, "the account is gone");
+	return op_fail(op, ERR_BAD_CREDENTIALS, "gone, or changed meanwhile");
 }
 
 /* A browser gets a cookie whose hash we keep. */
@@ -167,7 +167,8 @@ sign_browser_in(struct op *op, const struct http_req *rq, struct http_resp *rs,
 	if (!http_may_sign_in(rq))
 		return op_fail(op, ERR_FORBIDDEN, "cookies need TLS here");
 	e = q_open_session(op, who->user, "web", auth_cookie_hash(op, cookie),
-	    rq->user_agent, cookie_lifetime, account__network(op, rq), &opened);
+	    rq->user_agent, cookie_lifetime, account__network(op, rq),
+	    who->proof, &opened);
 	if (e)
 		return e;
 	if (rows_is_null(opened, 0, 0))
@@ -200,7 +201,7 @@ sign_program_in(struct op *op, const struct http_req *rq, struct http_resp *rs,
 	const char *refresh = auth_prefixed_new(op, "gnr_"), *session;
 	struct rows *opened;
 	enum err e = q_open_session(op, who->user, "api", NULL, rq->user_agent,
-	    program_lifetime, account__network(op, rq), &opened);
+	    program_lifetime, account__network(op, rq), who->proof, &opened);
 
 	if (e)
 		return e;
@@ -263,13 +264,14 @@ asks_to_verify(void)
 
 /* A password that was right, kept in an older way, is kept in today's. */
 static void
-renew(struct op *op, const char *user, const char *hash, const char *password)
+renew(struct op *op, struct account__somebody *who, const char *password)
 {
 	struct op *aside = op_new(op, op->id, op->db);
-	char *fresh = auth_password_hash(aside, password);
+	char *fresh = auth_password_hash(op, password);
 
-	if (fresh && q_renew_hash(aside, user, hash, fresh, NULL))
-		(void)aside->err; /* the next sign-in tries again */
+	/* where it fails, the next sign-in tries again */
+	if (fresh && !q_renew_hash(aside, who->user, who->proof, fresh, NULL))
+		who->proof = fresh;
 	mem_drop(&aside);
 }
 
@@ -297,8 +299,9 @@ account_login(struct op *op, struct http_req *rq, struct http_resp *rs)
 	    op, "account", email, account__network(op, rq), NULL);
 	if (e)
 		return e;
+	who.proof = hash;
 	if (auth_password_is_old(hash))
-		renew(op, who.user, hash, password);
+		renew(op, &who, password);
 	if (asks_to_verify() && !rows_bool(found, 0, 3))
 		return op_fail(op, ERR_UNVERIFIED, "sign-in");
 	who.has_second_factor = rows_bool(found, 0, 4);

@@ -132,7 +132,7 @@ join(struct op *op, const struct http_req *rq, struct http_resp *rs,
 	struct rows *session;
 	enum err e = q_open_session(op, user, "web",
 	    auth_cookie_hash(op, cookie), rq->user_agent, cookie_lifetime,
-	    limit_network(op, rq->address), &session);
+	    limit_network(op, rq->address), NULL, &session);
 
 	if (!e)
 		e = q_accept_invitation(

@@ -307,6 +307,12 @@ describe('the profile', () => {
 })
 
 describe('the password', () => {
+	test('who comes with the old one while it changes gets no session', async () => {
+		const u = await newUser()
+		const open = proof => sql(`SELECT gnomon.open_session(${lit(u.id)}, 'api', NULL, 'test', interval '1 hour', '', ${proof}) IS NULL`)
+		const hash = `(SELECT password_hash FROM users WHERE id = ${lit(u.id)})`
+		assert.deepEqual([open(hash), open('NULL'), open(`'$argon2id$the one before'`)], ['f', 'f', 't'])
+	})
 	test('a change asks for the old one, and signs out everywhere else', async () => {
 		const u = await newUser()
 		const other = await login(u.email)
