@@ -156,6 +156,8 @@ function growing() {
 			if (c.name === 'actor_id') return `CASE n % 2 WHEN 0 THEN ${q} ELSE ${lit(t.member.id)}::uuid END`
 			if (c.name === 'workspace_id' || c.name === 'user_id' || c.name.endsWith('_by') || c.name === 'author_id') return q
 			if (c.name === 'project_id' || c.name === 'scope_id') return `CASE ${q} WHEN ${lit(t.project.id)} THEN ${lit(grown)}::uuid ELSE ${q} END`
+			if (c.type.endsWith('[]')) return q
+			if (c.name === 'month') return `(${q} - n * interval '1 month')::date`
 			if (c.type === 'uuid') return c.person ? q : `md5(${q}::text || n)::uuid`
 			if (c.name === 'transaction') return `${q} + n * 1000000`
 			if (c.type.startsWith('timestamp') || c.type === 'date') return `(${q} - n * interval '1 day')::${c.type}` // a copy a day, back into the past
