@@ -246,8 +246,9 @@ test('PostgreSQL away is said within 50 ms, and its return is found at once', as
 		`with us half took ${ours[ours.length >> 1]} ms, the slowest ${ours.at(-1)} ms`)
 	test.diagnostic(`${others.length} replies that need no database: ${percent(1 - late(others))} within 50 ms, slowest ${slowest(others).ms.toFixed(1)} ms`)
 	assert.ok(away.length > 100)
-	// where those are late, too, the machine is too busy to judge by
-	assert.ok(late(away) <= Math.max(0.001, 2 * late(others)), percent(late(away)))
+	assert.ok(ours.filter(ms => ms >= 50).length <= ours.length / 1000, `with us ${percent(ours.filter(ms => ms >= 50).length / ours.length)}`)
+	// on the way a busy machine makes some late: where those that need none are, too, it is too busy to judge by
+	assert.ok(late(away) <= Math.max(0.01, 2 * late(others)), percent(late(away)))
 	assert.ok(ours[ours.length >> 1] < 10, 'with us it is a matter of a millisecond')
 	assert.equal(s.workers().sort().join(), pids, 'nothing was started again')
 	for (let i = 0; i < 20; i++) assert.equal((await board()).status, 200)
