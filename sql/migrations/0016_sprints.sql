@@ -147,8 +147,11 @@ WITH sprint AS MATERIALIZED (
          max(CASE WHEN e.rev > s.completed_rev THEN 'infinity' ELSE e.created_at END) OVER (PARTITION BY e.entity_id, f.field ORDER BY e.rev) AS at
     FROM sprint s
    CROSS JOIN (SELECT DISTINCT story_id FROM items) i
-    JOIN asof.events e ON e.workspace_id = gnomon.workspace() AND e.entity_id = i.story_id AND e.action <> 'created'
-                      AND e.created_at > s.began - interval '1 day'      -- months before it are not looked at
+   CROSS JOIN LATERAL (     -- story by story, whatever the planner thinks of them
+     SELECT e.entity_id, e.rev, e.created_at, e.changes FROM asof.events e
+      WHERE e.workspace_id = gnomon.workspace() AND e.entity_id = i.story_id AND e.action <> 'created'
+        AND e.created_at > s.began - interval '1 day'      -- months before it are not looked at
+     OFFSET 0) e
    CROSS JOIN LATERAL (VALUES ('status', e.changes -> 'status'), ('estimate', e.changes -> 'estimate'),
                               ('deleted_at', e.changes -> 'deleted_at')) f (field, change)
    WHERE f.change IS NOT NULL AND (e.created_at > s.began OR e.rev > s.completed_rev)
@@ -821,8 +824,12 @@ SELECT e.created_at, 'estimated', i.id, i.number, i.title,
        gnomon.points(coalesce((e.changes #>> '{estimate,1}')::double precision, 0) - coalesce((e.changes #>> '{estimate,0}')::double precision, 0))
   FROM sprint s
  CROSS JOIN items i
-  JOIN asof.events e ON e.workspace_id = gnomon.workspace() AND e.entity_id = i.id AND e.changes ? 'estimate' AND e.action <> 'created'
- WHERE e.created_at > s.began - interval '1 day' AND e.created_at > greatest(s.began, i.added_at) AND e.created_at <= s.cut AND (s.completed_rev IS NULL OR e.rev <= s.completed_rev)
+ CROSS JOIN LATERAL (
+   SELECT e.rev, e.created_at, e.changes FROM asof.events e
+    WHERE e.workspace_id = gnomon.workspace() AND e.entity_id = i.id AND e.changes ? 'estimate' AND e.action <> 'created'
+      AND e.created_at > s.began - interval '1 day'
+   OFFSET 0) e
+ WHERE e.created_at > greatest(s.began, i.added_at) AND e.created_at <= s.cut AND (s.completed_rev IS NULL OR e.rev <= s.completed_rev)
    AND (i.left_at IS NULL OR e.created_at < i.left_at)
 $$;
 GRANT EXECUTE ON FUNCTION gnomon.completed_sprints, gnomon.flow, gnomon.scope_changes TO gnomon_web, gnomon_worker;

@@ -134,7 +134,7 @@ SELECT h.at AS "doneAt", h.who, h.what, h.run
      FROM (SELECT s.*, row_number() OVER (PARTITION BY s.outcome ORDER BY s.agent_run_id DESC) AS nth
              FROM insight_sightings s
             WHERE s.workspace_id = gnomon.workspace() AND s.insight_id = i.id AND s.outcome <> 'new') s
-     JOIN agent_runs r ON r.workspace_id = s.workspace_id AND r.id = s.agent_run_id
+    CROSS JOIN LATERAL (SELECT r.created_at, r.number FROM agent_runs r WHERE r.workspace_id = s.workspace_id AND r.id = s.agent_run_id OFFSET 0) r
     WHERE s.outcome = 'updated' OR s.nth = 1) h
  WHERE i.workspace_id = gnomon.workspace() {insight: AND i.id = :insight | AND i.number = :insight_number}
    AND h.what <> ''
