@@ -185,6 +185,17 @@ test('001-007, 004-020: a fault in a request kills one worker; its client and th
 	assert.equal((await board()).status, 200)
 })
 
+test('001-007, 004-020: what goes wrong within us is a 500 with the envelope and no word of the database; the next request is served', async () => {
+	lib.sql('REVOKE SELECT ON stories FROM gnomon_web')
+	const r = await ask(s, 'GET', `${t.path}/board`, { headers: { ...auth, 'X-Request-Id': 'the-request-that-failed' } })
+	lib.sql('GRANT SELECT ON stories TO gnomon_web')
+	assert.equal(r.status, 500, r.text)
+	const { error } = JSON.parse(r.text)
+	assert.equal(error.requestId, 'the-request-that-failed')
+	assert.doesNotMatch(r.text, /stories|permission|SELECT|\.c:/)
+	assert.equal((await board()).status, 200)
+})
+
 test('where no process is left to answer, people get a page in words of ours', async () => {
 	const web = s.web
 	await s.end()
