@@ -94,6 +94,9 @@ bool ai__is_text(struct json_object *o, const char *key, const char *text);
 /* A count of tokens. */
 bool ai__count(struct json_object *o, const char *key, int64_t *out);
 
+/* The model that answers, as the first "model" says it; of at most 200 bytes. */
+void ai__read_model(struct ai_call *call, struct json_object *json);
+
 /* What an error of either format says: {"error":{"type","code","message"}},
  * {"error":"…"}; status 0: it came within a stream. */
 void ai__read_error(struct ai_call *call, int status, struct json_object *json);

@@ -152,6 +152,17 @@ fault_of_word(const char *word)
 }
 
 void
+ai__read_model(struct ai_call *call, struct json_object *json)
+{
+	size_t n;
+	const char *model = ai__text(json, "model", &n);
+
+	if (model && !call->model && n > 0 && n <= 200 &&
+	    text_is_storable(model, n))
+		call->model = mem_dup_n(call, model, n);
+}
+
+void
 ai__read_error(struct ai_call *call, int status, struct json_object *json)
 {
 	struct json_object *error = ai__object(json, "error");

@@ -159,17 +159,6 @@ read_stop(struct ai_call *call, struct json_object *o)
 }
 
 static void
-read_model(struct ai_call *call, struct json_object *json)
-{
-	size_t n;
-	const char *model = ai__text(json, "model", &n);
-
-	if (model && !call->model && n > 0 && n <= 200 &&
-	    text_is_storable(model, n))
-		call->model = mem_dup_n(call, model, n);
-}
-
-static void
 add_tool(struct ai_call *call, const char *json, size_t n)
 {
 	if (n && call->first_ms == 0)
@@ -207,7 +196,7 @@ read_answer(struct ai_call *call, struct json_object *json)
 		ai__fail(call, AI_GARBAGE, NULL);
 		return;
 	}
-	read_model(call, json);
+	ai__read_model(call, json);
 	if (read_usage(call, ai__object(json, "usage")))
 		call->usage.counted = AI_COUNTED;
 	read_stop(call, json);
@@ -220,7 +209,7 @@ read_start(struct ai_call *call, struct json_object *json)
 {
 	struct json_object *message = ai__object(json, "message");
 
-	read_model(call, message);
+	ai__read_model(call, message);
 	if (read_usage(call, ai__object(message, "usage")))
 		call->usage.counted = AI_COUNTED_PARTLY;
 }

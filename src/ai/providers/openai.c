@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "ai/ai_priv.h"
-#include "base/text.h"
 
 static void
 write_format(struct ai_call *call)
@@ -124,17 +123,6 @@ read_usage(struct ai_call *call, struct json_object *json)
 }
 
 static void
-read_model(struct ai_call *call, struct json_object *json)
-{
-	size_t n;
-	const char *model = ai__text(json, "model", &n);
-
-	if (model && !call->model && n > 0 && n <= 200 &&
-	    text_is_storable(model, n))
-		call->model = mem_dup_n(call, model, n);
-}
-
-static void
 read_finish(struct ai_call *call, struct json_object *choice)
 {
 	static const struct {
@@ -191,7 +179,7 @@ read_event(struct ai_call *call, struct json_object *json)
 		ai__read_error(call, 0, json);
 		return;
 	}
-	read_model(call, json);
+	ai__read_model(call, json);
 	read_usage(call, json);
 	read_piece(call, ai__object(choice, "delta"));
 	read_finish(call, choice);
@@ -254,7 +242,7 @@ read_answer(struct ai_call *call, struct json_object *json)
 	struct json_object *choice = first_choice(json);
 	struct json_object *message = ai__object(choice, "message");
 
-	read_model(call, json);
+	ai__read_model(call, json);
 	read_usage(call, json);
 	if (call->texts) {
 		read_vectors(call, json);
